@@ -1,0 +1,61 @@
+# Two commands: `make run` and `make test`. Everything they need is made on the way.
+
+PYTHON ?= python3
+COVERAGE_MIN ?= 95
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# As in production, with values that reach nothing: enough for checks that only look.
+PRODUCTION := env -u DEBUG -u DEMO \
+  SECRET_KEY=not-secret-for-checks-only-0123456789-abcdefghijklmnopqrstuvwxyz \
+  CREDENTIAL_PEPPERS=1:bm90LXNlY3JldC1mb3ItY2hlY2tzLW9ubHktMDEyMzQ1Njc4OQ== \
+  DATABASE_URL=postgres://nobody@127.0.0.1:1/nothing REDIS_URL=redis://127.0.0.1:1/0 \
+  ALLOWED_HOSTS=portal.example BASE_URL=https://portal.example \
+  SANDBOX_URL=https://sandbox.example
+
+.DEFAULT_GOAL := help
+.PHONY: help run reset test check lock
+
+help: ## List these targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## Start the whole portal on this machine, with a demo programme; Ctrl-C stops it.
+	@$(BIN)/python -m portal.run
+
+reset: $(INSTALLED) ## Throw away the data of `make run`, after asking.
+	@$(BIN)/python -m portal.run.reset
+
+test: $(INSTALLED) ## Run all tests, in parallel, on servers of their own.
+	@# Coverage is counted in a place of its own, so that two runs at once do not mix.
+	@counted=$$(mktemp -d) && trap 'rm -rf "$$counted"' EXIT && COVERAGE_FILE=$$counted/coverage \
+	  $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal \
+	  --cov --cov-fail-under=$(COVERAGE_MIN)
+
+check: $(INSTALLED) ## Run formatter, linters, import contracts, types, migrations, deployment check.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	@$(PRODUCTION) $(BIN)/mypy
+	$(BIN)/djlint --quiet --lint templates
+	@# Without a database it cannot compare with what was applied, and says so; we compare files.
+	@$(PRODUCTION) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# The second one adds tests, linters and embedded servers, which production does not bring.
+# `make lock up=--upgrade` takes newer versions.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --custom-compile-command "make lock" $(up) pyproject.toml
+lock: $(INSTALLED) ## Write the lock files anew from pyproject.toml.
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
+
+$(INSTALLED): requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo >&2 \
+	  "This needs Python 3.11 or later. Name one: make PYTHON=/path/to/python3 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo >&2 \
+	  "This Python lacks venv or ensurepip. On Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@echo "Installing into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  --only-binary :all: --requirement requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""Who someone is: users, organisations, memberships, staff roles, verifications."""

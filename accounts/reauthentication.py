@@ -1,0 +1,40 @@
+"""Acts that need a sign-in no older than five minutes."""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.account import app_settings
+from allauth.account.adapter import get_adapter
+from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.login import get_authentication_records
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+
+View = Callable[..., HttpResponse]
+
+
+def fresh_sign_in_required(view: View) -> View:
+    """Ask for the password or second factor again unless that happened within five minutes.
+
+    Fails closed for somebody who has neither (who signs in with an institution only): then the
+    sign-in itself must be that fresh. See AccountAdapter.is_reauthentication_required.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return reauthentication_required(view, app="accounts")(request, *args, **kwargs)
+
+    return login_required(guarded)
+
+
+def signed_in_recently(request: HttpRequest) -> bool:
+    """Whether this session's last step of signing in is fresh enough."""
+    records = get_authentication_records(request, request.user)
+    return bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
+
+
+def can_reauthenticate(request: HttpRequest) -> bool:
+    """Whether there is a password or second factor to ask for."""
+    return bool(get_adapter(request).get_reauthentication_methods(request.user))

@@ -1,0 +1,84 @@
+"""Accounts: made, changed, suspended."""
+
+import zoneinfo
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import notices, policies
+from accounts.models import User
+from accounts.names import clean_name
+from portal.audit.services import Actor, record_event
+from portal.errors import Conflict, Invalid
+
+
+@transaction.atomic
+def register_user(*, email: str, name: str, by: Actor, password: str | None = None) -> User:
+    """Make an account whose address `by` vouches for: no code is mailed to it.
+
+    For operators and the demo; people who sign up in the browser come through `record_sign_up`.
+    Without a password the person sets one through "Forgot your password?".
+    """
+    email = email.strip().lower()
+    if User.objects.filter(email=email).exists():
+        raise Conflict("email_taken", f"{email} has an account already.")
+    user = User.objects.create_user(email, password, name=clean_name(name))
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    record_event("user.signed_up", subject=user.ref, thread=user.ref, by=by)
+    return user
+
+
+@transaction.atomic
+def record_sign_up(*, user: User, by: User) -> User:
+    """Save an account that its own person makes."""
+    user.save()
+    record_event("user.signed_up", subject=user.ref, thread=user.ref, by=by)
+    return user
+
+
+@transaction.atomic
+def record_security_change(*, user: User, what: str, by: User) -> None:
+    """Tell the log of a change to how the person signs in, made by the sign-in library."""
+    record_event(
+        "user.security_changed", subject=user.ref, thread=user.ref, by=by, payload={"what": what}
+    )
+
+
+@transaction.atomic
+def update_profile(*, user_id: int, name: str, time_zone: str, by: User) -> User:
+    """The person's own name and time zone."""
+    user = User.objects.select_for_update().get(pk=user_id)
+    policies.can_edit_profile(by, user).enforce()
+    if time_zone not in zoneinfo.available_timezones():
+        reason = "Choose one from the list."
+        raise Invalid("time_zone_unknown", reason, {"time_zone": reason})
+    user.name, user.time_zone = clean_name(name), time_zone
+    user.save(update_fields=["name", "time_zone"])
+    record_event("user.profile_changed", subject=user.ref, thread=user.ref, by=by)
+    return user
+
+
+@transaction.atomic
+def suspend_user(*, user_id: int, by: User) -> User:
+    """Take every right away from commit on. The person can still sign in and read why nothing
+    works; their keys are refused because verification looks at the holder each time.
+    """
+    user = User.objects.select_for_update().get(pk=user_id)
+    policies.can_suspend_user(by, user).enforce()
+    user.suspended_at, user.suspended_by = timezone.now(), by
+    user.save(update_fields=["suspended_at", "suspended_by"])
+    record_event("user.suspended", subject=user.ref, thread=user.ref, by=by)
+    notices.user_suspended(user)
+    return user
+
+
+@transaction.atomic
+def reinstate_user(*, user_id: int, by: User) -> User:
+    user = User.objects.select_for_update().get(pk=user_id)
+    policies.can_reinstate_user(by, user).enforce()
+    user.suspended_at = user.suspended_by = None
+    user.save(update_fields=["suspended_at", "suspended_by"])
+    record_event("user.reinstated", subject=user.ref, thread=user.ref, by=by)
+    notices.user_reinstated(user)
+    return user

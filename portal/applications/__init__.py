@@ -1,0 +1,1 @@
+"""What was asked: the application and its revisions."""

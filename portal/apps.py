@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+from django.core.checks import register
+
+from portal.checks import check_doorbell
+
+
+class PortalConfig(AppConfig):
+    name = "portal"
+
+    def ready(self) -> None:
+        register(check_doorbell)
+
+
+class PortalAdminConfig(AdminConfig):
+    default_site = "portal.site.PortalAdminSite"

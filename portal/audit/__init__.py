@@ -1,0 +1,1 @@
+"""What happened: the append-only log, in the same transaction as the change it tells of."""

@@ -1,0 +1,38 @@
+"""The append-only log. Only `portal.audit` imports this module."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+
+
+class Event(models.Model):
+    """One thing that happened. No foreign keys: the log outlives what it speaks of.
+
+    `subject` is the public reference (or kid) of what changed; `thread` of the file it belongs
+    to, whose timeline shows it; `actor` a user's reference, or `system:<what>`. Names, e-mail
+    addresses and free text never stand here, so a person can be erased and the proof stays.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=64)
+    actor = models.CharField(max_length=32)
+    subject = models.CharField(max_length=32)
+    thread = models.CharField(max_length=32)
+    request_id = models.CharField(max_length=36, blank=True)
+    payload = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [
+            models.Index(fields=["thread", "-id"], name="event_thread"),
+            models.Index(fields=["subject", "-id"], name="event_subject"),
+            models.Index(fields=["kind", "-id"], name="event_kind"),
+            models.Index(fields=["actor", "-id"], name="event_actor"),
+            # Rows come in the order of time, so a few kilobytes say where a day lies.
+            BrinIndex(fields=["at"], name="event_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"

@@ -1,0 +1,73 @@
+"""Reads of the log."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from portal.audit.models import Event
+from portal.audit.presenters import PRESENTERS
+
+# A list page offers this many at most; whoever needs more narrows the search.
+MOST_LISTED = 10_000
+
+
+def timeline(thread: str) -> QuerySet[Event]:
+    """Events of one file, newest first."""
+    return Event.objects.filter(thread=thread)
+
+
+def events_about(subject: str) -> QuerySet[Event]:
+    """Events of one thing (a kid, a case), newest first."""
+    return Event.objects.filter(subject=subject)
+
+
+def search(events: QuerySet[Event], text: str) -> QuerySet[Event]:
+    """Events whose subject, file or actor is exactly this reference, kid, or person's address.
+
+    Never a part of one: each part uses its index, however long the log.
+    """
+    for word in text.split():
+        refs = _meant_by(word)
+        events = events.filter(Q(subject__in=refs) | Q(thread__in=refs) | Q(actor__in=refs))
+    return events
+
+
+def people_in(events: Iterable[Event]) -> dict[str, str]:
+    """Reference to name, of the actors and subjects of these events, in one query.
+
+    The log holds references only; whoever was erased since is missing here.
+    """
+    refs = {ref for event in events for ref in (event.actor, event.subject)}
+    people = get_user_model()._default_manager.filter(ref__in=refs)
+    return {person.ref: str(person) for person in people}
+
+
+def actor_name(ref: str, people: dict[str, str]) -> str:
+    """What an actor is called on a page."""
+    if ref.startswith("system:"):
+        return f"The portal ({ref.removeprefix('system:')})"
+    return people.get(ref, ref)
+
+
+def kinds_of(area: str) -> list[str]:
+    """Every kind of one area: `credential` gives `credential.claimed` and the others."""
+    return [kind for kind in PRESENTERS if kind.partition(".")[0] == area]
+
+
+def areas() -> list[str]:
+    return list(dict.fromkeys(kind.partition(".")[0] for kind in PRESENTERS))
+
+
+def since(events: QuerySet[Event], hours: int) -> QuerySet[Event]:
+    return events.filter(at__gte=timezone.now() - timedelta(hours=hours))
+
+
+def _meant_by(word: str) -> set[str]:
+    """Kids are case-sensitive and stay; references are in capitals; addresses name people."""
+    if "@" in word:
+        people = get_user_model()._default_manager.filter(email=word.lower())
+        return set(people.values_list("ref", flat=True))
+    return {word, word.upper() if "-" in word else word}

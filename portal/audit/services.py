@@ -1,0 +1,88 @@
+"""The one way into the log. Call inside the transaction of the change: no event, no action."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from portal.audit.models import Event
+from portal.audit.presenters import PRESENTERS
+from portal.request_id import request_id
+
+
+class Actor(Protocol):
+    """Whoever acts: a user, or `System`."""
+
+    ref: str
+
+
+class System:
+    """A part of the portal acting on its own, for instance `System("worker")`."""
+
+    def __init__(self, name: str) -> None:
+        self.ref = f"system:{name}"
+
+
+Payload = Mapping[str, str | int | bool | list[str] | None]
+
+
+def record_event(
+    kind: str, *, subject: str, thread: str, by: Actor, payload: Payload | None = None
+) -> None:
+    """Append one event.
+
+    `subject` and `thread` are public references; `payload` holds codes, references, counts and
+    hashes, never a name, an address, free text or a secret. Raises KeyError for a kind without
+    a presenter, and refuses outside a transaction, where the change might stand without it.
+    """
+    _must_be_known(kind)
+    _must_be_atomic()
+    Event.objects.create(
+        at=timezone.now(),
+        kind=kind,
+        actor=by.ref,
+        subject=subject,
+        thread=thread,
+        request_id=request_id.get(),
+        payload=dict(payload or {}),
+    )
+
+
+def record_events(
+    kind: str, rows: Iterable[tuple[str, str]], *, by: Actor, payload: Payload | None = None
+) -> int:
+    """Append one event a (subject, thread) in one statement; returns how many."""
+    _must_be_known(kind)
+    _must_be_atomic()
+    subjects, threads = [], []
+    for subject, thread in rows:
+        subjects.append(subject)
+        threads.append(thread)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {Event._meta.db_table}"  # noqa: S608 - our own table's name
+            " (at, kind, actor, subject, thread, request_id, payload)"
+            " SELECT %s, %s, %s, subject, thread, %s, %s::jsonb"
+            " FROM unnest(%s::text[], %s::text[]) AS rows (subject, thread)",
+            [
+                timezone.now(),
+                kind,
+                by.ref,
+                request_id.get(),
+                json.dumps(dict(payload or {})),
+                subjects,
+                threads,
+            ],
+        )
+        return cursor.rowcount
+
+
+def _must_be_known(kind: str) -> None:
+    PRESENTERS[kind]
+
+
+def _must_be_atomic() -> None:
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("An event needs the change's transaction.")

@@ -1,0 +1,35 @@
+"""Celery is the doorbell: unfinished rows in PostgreSQL are the queue (docs/adr/0001).
+
+A lost, late or doubled message is therefore harmless: every task looks at its row again, and
+`reconcile` rings once more for rows nobody has finished.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_init
+
+from portal.checks import refuse_unsound_doorbell
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+app = Celery("portal")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+# Django's namespace does not reach this one. Without it Celery closes the database connection
+# after every task, whatever CONN_MAX_AGE says.
+app.conf["CELERY_DB_REUSE_MAX"] = 1000
+app.autodiscover_tasks()
+
+
+@worker_init.connect
+def _refuse_unsound_doorbell(**_signal: Any) -> None:
+    refuse_unsound_doorbell()
+
+
+@worker_init.connect
+def _refuse_demo_accounts(**_signal: Any) -> None:
+    """A worker, too, stays away from a database with known passwords."""
+    from portal.demo.guard import refuse_demo_accounts  # noqa: PLC0415 - models need Django set up
+
+    refuse_demo_accounts()

@@ -1,0 +1,1 @@
+"""What was given: grants, credentials, revocations; and the one function that decides."""

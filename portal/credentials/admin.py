@@ -1,0 +1,393 @@
+"""Grants, keys and cases of revocation, for staff: to look at, with a button for each act."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, CharField, QuerySet, Value, When
+from django.db.models.fields.json import KT
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from accounts.requests import SignedInRequest, signed_in
+from portal.admin_buttons import Addressed, Button, WithButtons
+from portal.credentials import admin_views, casebook, policies, selectors
+from portal.credentials.admin_cells import NONE, day, element, judged, pill, scopes, two_lines
+from portal.credentials.admin_filters import (
+    CredentialStatusFilter,
+    ExpiryFilter,
+    GrantStatusFilter,
+    PartnerFilter,
+    PartnerOfKeyFilter,
+    PhaseFilter,
+    PhaseOfKeyFilter,
+    ReasonFilter,
+    RevocationStatusFilter,
+)
+from portal.credentials.models import Credential, Grant, Revocation
+
+_REVOKE = "credentials.revoke_credentials"
+
+
+class Desk(WithButtons, admin.ModelAdmin):
+    """Read-only, narrowed in one form, searched by POST: what is pasted into the box may be a
+    whole key, which must not stand in an address.
+    """
+
+    change_list_template = "admin/credentials/list.html"
+    search_fields = ("pk",)  # shows the box; what is searched is `found`
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 0
+    sortable_by = ()
+    found: ClassVar[Callable[[QuerySet, str], QuerySet]]
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_find"
+        return [
+            path("find/", self.admin_site.admin_view(self.find), name=name),
+            *super().get_urls(),
+        ]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Cut what was searched for to what may stand in an address, and go there."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = request.POST.copy()
+        asked.pop("csrfmiddlewaretoken", None)
+        return HttpResponseRedirect(self._list_url(asked))
+
+    def _list_url(self, asked: QueryDict) -> str:
+        asked["q"] = _cut(asked.get("q", ""))
+        for name in [name for name, value in asked.items() if not value]:
+            del asked[name]
+        page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return f"{page}?{asked.urlencode()}"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if _cut(request.GET.get("q", "")) != request.GET.get("q", ""):
+            return HttpResponseRedirect(self._list_url(request.GET.copy()))
+        title = str(self.opts.verbose_name_plural).capitalize()
+        context = {
+            "title": title,
+            "empty_text": f"No {self.opts.verbose_name_plural} yet.",
+            "has_revoke_permission": self.has_revoke_permission(request),
+        }
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        return (type(self).found(queryset, search_term) if search_term else queryset), False
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id))
+        context = {**(extra_context or {})}
+        if obj and self.has_view_permission(request, obj):
+            context |= {"title": str(obj), "subtitle": None, **self.contents(obj)}
+        return super().change_view(request, object_id, form_url, context)
+
+    def contents(self, obj: Any) -> dict[str, Any]:
+        """What the page of one thing shows."""
+        raise NotImplementedError
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """None: each page is a template of its own."""
+        return []
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) or request.user.has_perm(_REVOKE)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Of the action on ticked rows."""
+        return bool(policies.can_revoke_in_bulk(signed_in(request)))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.action(description="Revoke selected keys…", permissions=["revoke"])
+def revoke_selected(desk: Desk, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
+    """Carry the live keys of what was ticked to the page that previews a revocation."""
+    kids = selectors.selected_kids(rows)
+    if len(kids) > selectors.MOST_KIDS:
+        most = f"{selectors.MOST_KIDS:,}"
+        messages.error(request, f"More than {most} keys. Choose by release or phase instead.")
+        return None
+    if not kids:
+        messages.error(request, "No key of what you ticked is live; there is nothing to revoke.")
+        return None
+    return admin_views.new_revocation(cast("SignedInRequest", request), kids)
+
+
+class _JudgedGrants(Addressed):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        casebook.judge_grants(self.result_list)
+
+
+class _JudgedKeys(Addressed):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        casebook.judge_keys(self.result_list)
+
+
+@admin.register(Grant)
+class GrantAdmin(Desk):
+    found = selectors.search_grants
+    change_form_template = "admin/credentials/grant.html"
+    search_help_text = "A reference, a key id, or part of a name, an address or an organisation"
+    list_display = ("ref_cell", "who", "scopes_cell", "standing", "enforced", "keys", "until")
+    list_display_links = ("ref_cell",)
+    list_filter = (GrantStatusFilter, PhaseFilter, PartnerFilter)
+    actions = (revoke_selected,)
+    buttons = (
+        Button(
+            "suspend", "Suspend…", admin_views.suspend_grant, _REVOKE, policies.can_suspend_grant
+        ),
+        Button("resume", "Resume…", admin_views.resume_grant, _REVOKE, policies.can_resume_grant),
+        Button(
+            "retry",
+            "Prepare the key again…",
+            admin_views.retry_activation,
+            _REVOKE,
+            policies.can_retry_activation,
+        ),
+        Button(
+            "revoke",
+            "Revoke grant…",
+            admin_views.revoke_grant,
+            _REVOKE,
+            policies.can_revoke_grant,
+            danger=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        related = ("holder", "organization", "phase__release", "application")
+        return super().get_queryset(request).select_related(*related)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_JudgedGrants]:
+        return _JudgedGrants
+
+    def contents(self, obj: Any) -> dict[str, Any]:
+        casebook.judge_grants([obj])
+        for key, said in obj.keys:
+            key.judgement = casebook.judge_key(key, said)
+        return {
+            "grant": obj,
+            "keys": [key for key, _said in obj.keys],
+            "entries": casebook.grant_timeline(obj),
+        }
+
+    @admin.display(description="Grant")
+    def ref_cell(self, grant: Grant) -> str:
+        return two_lines(grant.ref, grant.phase.name)
+
+    @admin.display(description="Holder")
+    def who(self, grant: Grant) -> str:
+        return two_lines(grant.holder, grant.organization or "Individual")
+
+    @admin.display(description="May")
+    def scopes_cell(self, grant: Grant) -> str:
+        return scopes(grant.scopes)
+
+    @admin.display(description="Approved")
+    def standing(self, grant: Grant) -> str:
+        return pill(grant.status, grant.get_status_display())
+
+    @admin.display(description="Enforced")
+    def enforced(self, grant: Any) -> str:
+        return judged(grant.judgement)
+
+    @admin.display(description="Live keys")
+    def keys(self, grant: Any) -> str:
+        return str(grant.live) if grant.live else NONE
+
+    @admin.display(description="Until")
+    def until(self, grant: Grant) -> str:
+        return day(grant.ends_at)
+
+
+@admin.register(Credential)
+class CredentialAdmin(Desk):
+    public_id = "kid"
+    found = selectors.search_credentials
+    change_form_template = "admin/credentials/key.html"
+    search_help_text = "A key id, a whole key, a reference, or part of a name or an address"
+    list_display = ("kid_cell", "who", "phase_cell", "standing", "enforced", "expires")
+    list_display_links = ("kid_cell",)
+    list_filter = (CredentialStatusFilter, ExpiryFilter, PhaseOfKeyFilter, PartnerOfKeyFilter)
+    actions = (revoke_selected,)
+    buttons = (
+        Button(
+            "revoke",
+            "Revoke key…",
+            admin_views.revoke_credential,
+            _REVOKE,
+            policies.can_revoke_live_credential,
+            danger=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        related = ("grant__holder", "grant__organization", "grant__phase__release")
+        rows = super().get_queryset(request).defer("digest")
+        return rows.select_related(*related, "grant__application", "revoked_by", "claimed_by")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_JudgedKeys]:
+        return _JudgedKeys
+
+    def contents(self, obj: Credential) -> dict[str, Any]:
+        casebook.judge_keys([obj])
+        cases = Revocation.objects.filter(items__credential=obj).defer("selector")
+        return {"key": obj, "entries": casebook.key_timeline(obj), "cases": cases}
+
+    @admin.display(description="Key")
+    def kid_cell(self, credential: Credential) -> str:
+        named = format_html('<br><span class="soft">{}</span>', credential.name)
+        return format_html("<code>{}</code>{}", credential.kid, named if credential.name else "")
+
+    @admin.display(description="Holder")
+    def who(self, credential: Credential) -> str:
+        return two_lines(credential.grant.holder, credential.grant.organization or "Individual")
+
+    @admin.display(description="Grant")
+    def phase_cell(self, credential: Credential) -> str:
+        return two_lines(credential.grant.ref, credential.grant.phase.name)
+
+    @admin.display(description="Status")
+    def standing(self, credential: Credential) -> str:
+        return pill(credential.status, credential.get_status_display())
+
+    @admin.display(description="Enforced")
+    def enforced(self, credential: Any) -> str:
+        return judged(credential.judgement)
+
+    @admin.display(description="Expires")
+    def expires(self, credential: Credential) -> str:
+        return day(credential.expires_at)
+
+
+@admin.register(Revocation)
+class RevocationAdmin(Desk):
+    found = selectors.search_revocations
+    search_help_text = "A case's reference, or a key id"
+    list_display = ("ref_cell", "chosen_by", "count_cell", "reason", "standing", "who", "when")
+    list_display_links = ("ref_cell",)
+    list_filter = (RevocationStatusFilter, ReasonFilter)
+    actions = None
+    buttons = (
+        Button(
+            "confirm",
+            "Revoke…",
+            admin_views.confirm_revocation,
+            _REVOKE,
+            policies.can_decide_revocation,
+            danger=True,
+        ),
+        Button(
+            "cancel",
+            "Put away…",
+            admin_views.cancel_revocation,
+            _REVOKE,
+            policies.can_decide_revocation,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Without lists of kids, which may be long."""
+        value = Case(
+            When(selector__by="kids", then=Value("")),
+            default=KT("selector__value"),
+            output_field=CharField(),
+        )
+        rows = super().get_queryset(request).defer("selector", "note")
+        rows = rows.annotate(chosen_kind=KT("selector__by"), chosen_value=value)
+        return rows.select_related("requested_by", "confirmed_by")
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(
+                f"<path:object_id>/{address}",
+                self.admin_site.admin_view(self._of_case(view)),
+                name=f"credentials_revocation_{name}",
+            )
+            for address, name, view in (
+                ("progress/", "progress", admin_views.show_headway),
+                ("keys.csv", "export", admin_views.export_case),
+            )
+        ]
+        return [*own, *super().get_urls()]
+
+    def _of_case(self, view: Callable[..., Any]) -> Callable[..., HttpResponse]:
+        """Hand the view its case, for those who may see cases."""
+
+        def guarded(request: HttpRequest, object_id: str) -> HttpResponse:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            case = self.get_object(request, unquote(object_id))
+            if case is None:
+                raise Http404
+            return view(request, case)
+
+        return guarded
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return self._of_case(admin_views.show_case)(request, object_id)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return admin_views.new_revocation(cast("SignedInRequest", request))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(policies.can_revoke_in_bulk(signed_in(request)))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(policies.can_view_revocations(signed_in(request)))
+
+    @admin.display(description="Case")
+    def ref_cell(self, case: Revocation) -> str:
+        return case.ref
+
+    @admin.display(description="Chosen by")
+    def chosen_by(self, case: Any) -> str:
+        kind = casebook.BY.get(case.chosen_kind, case.chosen_kind)
+        return two_lines(kind, case.chosen_value) if case.chosen_value else kind
+
+    @admin.display(description="Keys")
+    def count_cell(self, case: Revocation) -> str:
+        return f"{case.count:,}"
+
+    @admin.display(description="Status")
+    def standing(self, case: Revocation) -> str:
+        return pill(case.status, case.get_status_display())
+
+    @admin.display(description="By")
+    def who(self, case: Revocation) -> str:
+        return str(case.confirmed_by or case.requested_by)
+
+    @admin.display(description="When")
+    def when(self, case: Revocation) -> str:
+        return element("time", moment=case.confirmed_at or case.requested_at)
+
+
+def _cut(text: str) -> str:
+    """Text without any secret: whole keys cut to their kids."""
+    return " ".join(selectors.split_kids(text)) if "tpk_" in text else text

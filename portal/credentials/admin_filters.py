@@ -1,0 +1,112 @@
+"""How staff narrow lists of grants, keys and cases: by what people ask for."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from portal.credentials.enums import (
+    CredentialStatus,
+    GrantStatus,
+    RevocationReason,
+    RevocationStatus,
+)
+from portal.credentials.lifecycle import LIVE, OCCUPYING
+from portal.credentials.selectors import partners_with_keys
+from portal.programs.models import RolloutPhase
+
+_WITHIN_DAYS = (1, 7, 30)
+
+
+class _Choice(admin.SimpleListFilter):
+    """One column, one of its values."""
+
+    choices_of: ClassVar[Any]
+    lookup: ClassVar[str]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.choices_of.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(**{self.lookup: self.value()}) if self.value() else queryset
+
+
+class GrantStatusFilter(_Choice):
+    title, parameter_name, lookup = "status", "status", "status"
+    choices_of = GrantStatus
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Not over"), *GrantStatus.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "open":
+            return queryset.filter(status__in=OCCUPYING)
+        return super().queryset(request, queryset)
+
+
+class CredentialStatusFilter(_Choice):
+    title, parameter_name, lookup = "status", "status", "status"
+    choices_of = CredentialStatus
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("live", "Live"), *CredentialStatus.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "live":
+            return queryset.filter(status__in=LIVE)
+        return super().queryset(request, queryset)
+
+
+class RevocationStatusFilter(_Choice):
+    title, parameter_name, lookup = "status", "status", "status"
+    choices_of = RevocationStatus
+
+
+class ReasonFilter(_Choice):
+    title, parameter_name, lookup = "reason", "reason", "reason"
+    choices_of = RevocationReason
+
+
+class PhaseFilter(_Choice):
+    title, parameter_name, lookup = "phase", "phase", "phase__ref"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        phases = RolloutPhase.objects.select_related("release")
+        return [(phase.ref, str(phase)) for phase in phases]
+
+
+class PhaseOfKeyFilter(PhaseFilter):
+    lookup = "grant__phase__ref"
+
+
+class PartnerFilter(_Choice):
+    """Those with most grants; every other one is found by searching for its name."""
+
+    title, parameter_name, lookup = "organisation", "organization", "organization__ref"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(partner.ref, partner.name) for partner in partners_with_keys(20)]
+
+
+class PartnerOfKeyFilter(PartnerFilter):
+    lookup = "grant__organization__ref"
+
+
+class ExpiryFilter(admin.SimpleListFilter):
+    title, parameter_name = "expires", "expires"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        words = {1: "Within a day"}
+        within = [(str(days), words.get(days, f"Within {days} days")) for days in _WITHIN_DAYS]
+        return [("over", "Already"), *within]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        now = timezone.now()
+        narrowed = {"over": Q(expires_at__lte=now)} | {
+            str(days): Q(expires_at__gt=now, expires_at__lte=now + timedelta(days=days))
+            for days in _WITHIN_DAYS
+        }
+        return queryset.filter(narrowed.get(self.value() or "", Q()))

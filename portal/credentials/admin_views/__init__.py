@@ -1,0 +1,31 @@
+"""The staff's edge: buttons on grants and keys, and the pages of a case of revocation."""
+
+from portal.credentials.admin_views.buttons import (
+    resume_grant,
+    retry_activation,
+    revoke_credential,
+    revoke_grant,
+    suspend_grant,
+)
+from portal.credentials.admin_views.cases import (
+    cancel_revocation,
+    confirm_revocation,
+    export_case,
+    new_revocation,
+    show_case,
+    show_headway,
+)
+
+__all__ = [
+    "cancel_revocation",
+    "confirm_revocation",
+    "export_case",
+    "new_revocation",
+    "resume_grant",
+    "retry_activation",
+    "revoke_credential",
+    "revoke_grant",
+    "show_case",
+    "show_headway",
+    "suspend_grant",
+]

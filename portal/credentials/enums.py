@@ -1,0 +1,71 @@
+"""States and reasons of grants, credentials and revocations."""
+
+from django.db.models import TextChoices
+
+
+class GrantStatus(TextChoices):
+    SCHEDULED = "scheduled", "Scheduled"
+    ACTIVATING = "activating", "Activating"
+    ACTIVATION_FAILED = "activation_failed", "Activation failed"
+    ACTIVE = "active", "Active"
+    SUSPENDED = "suspended", "Suspended"
+    ENDED = "ended", "Ended"
+    REVOKED = "revoked", "Revoked"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class CredentialStatus(TextChoices):
+    REQUESTED = "requested", "Requested"
+    READY = "ready", "Ready to claim"
+    ACTIVE = "active", "Active"
+    RETIRED = "retired", "Retired"
+    REVOKED = "revoked", "Revoked"
+    EXPIRED = "expired", "Expired"
+    LAPSED = "lapsed", "Lapsed"
+
+
+class RevocationStatus(TextChoices):
+    DRAFTED = "drafted", "Drafted"
+    PREVIEWED = "previewed", "Previewed"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    COMPLETED_WITH_STRAGGLERS = "completed_with_stragglers", "Completed with stragglers"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+
+
+class ItemStatus(TextChoices):
+    """One key of a bulk revocation: what became of it."""
+
+    FROZEN = "frozen", "In the preview"
+    PENDING = "pending", "Dead, holder not yet told"
+    DONE = "done", "Dead, holder told"
+    SKIPPED = "skipped", "Was dead already"
+    FAILED = "failed", "Dead, telling the holder failed"
+
+
+class RevocationReason(TextChoices):
+    KEY_LEAKED = "key_leaked", "The key leaked"
+    MISUSE = "misuse", "Misuse"
+    TERMS_BREACHED = "terms_breached", "Terms breached"
+    HOLDER_LEFT = "holder_left", "The holder left"
+    INCIDENT = "incident", "Security incident"
+    NO_LONGER_NEEDED = "no_longer_needed", "No longer needed"
+
+
+class DenyCode(TextChoices):
+    """Why access is refused. Partners, staff, audit and metrics see these; gateways never do."""
+
+    MALFORMED = "malformed", "This is not one of our keys, or it was cut off when copied."
+    UNKNOWN_KEY = "unknown_key", "No such key."
+    KEY_NOT_ACTIVE = "key_not_active", "The key has not been claimed or is no longer in use."
+    KEY_REVOKED = "key_revoked", "The key was revoked."
+    KEY_EXPIRED = "key_expired", "The key has expired."
+    GRANT_NOT_ACTIVE = "grant_not_active", "The grant is not in force."
+    GRANT_OUT_OF_DATES = "grant_out_of_dates", "The grant has not begun or is over."
+    HOLDER_NOT_ACTIVE = "holder_not_active", "The holder's account is suspended or closed."
+    ORGANIZATION_NOT_ACTIVE = "organization_not_active", "The organisation is suspended."
+    PHASE_HALTED = "phase_halted", "The programme has halted this phase."
+    AGREEMENT_NOT_CURRENT = "agreement_not_current", "The current agreement is not signed."
+    WRONG_AUDIENCE = "wrong_audience", "The key is for another model."
+    SCOPE_NOT_HELD = "scope_not_held", "The key does not hold the scope asked for."

@@ -1,0 +1,115 @@
+"""The access page's content: what is desired beside what is enforced, never a mystery."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from accounts.models import User
+from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
+from portal.credentials.models import Credential, Grant
+from portal.credentials.policies import (
+    can_claim_credential,
+    can_request_credential,
+    can_withdraw_grant,
+)
+from portal.credentials.verification import explain_many
+from portal.verdict import Verdict
+
+# What to do about a refusal, where there is something to do. (words, url name or nothing)
+ADVICE: dict[str, str] = {
+    DenyCode.AGREEMENT_NOT_CURRENT: "Read and sign the new terms; your keys work again at once.",
+    DenyCode.PHASE_HALTED: "Nothing is asked of you. Keys work again when the phase goes on.",
+    DenyCode.ORGANIZATION_NOT_ACTIVE: "An owner of your organisation can write to us.",
+    DenyCode.HOLDER_NOT_ACTIVE: "Write to us to have the account back.",
+    DenyCode.GRANT_NOT_ACTIVE: "A suspended grant can come back: write to us.",
+    DenyCode.GRANT_OUT_OF_DATES: "Apply again to go on.",
+    DenyCode.KEY_EXPIRED: "Ask for another key and claim it.",
+    DenyCode.KEY_REVOKED: "A revoked key stays revoked. Ask for another.",
+    DenyCode.KEY_NOT_ACTIVE: "Claim it first if it is ready, or ask for another.",
+    DenyCode.SCOPE_NOT_HELD: "Ask for this capability in an application.",
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key and what a gateway would say about it now."""
+
+    credential: Credential
+    verdict: Verdict
+    claimable: Verdict
+    revocable: bool
+
+    @property
+    def blocked(self) -> bool:
+        """Neither revoked nor over, claimed, and refused all the same."""
+        in_use = self.credential.status == CredentialStatus.ACTIVE
+        return in_use and not self.verdict and self.verdict.code != DenyCode.KEY_EXPIRED
+
+    @property
+    def unclaimed(self) -> bool:
+        """Refused only because nobody has claimed it yet."""
+        return self.credential.status in (CredentialStatus.REQUESTED, CredentialStatus.READY)
+
+    @property
+    def advice(self) -> str:
+        return ADVICE.get(self.verdict.code, "")
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One grant as its holder, or a contact of its organisation, sees it."""
+
+    grant: Grant
+    keys: list[Key]
+    past: list[Key]
+    mine: bool
+    can_request: Verdict
+    can_withdraw: bool
+
+    @property
+    def preparing(self) -> bool:
+        """A worker has something to finish: look again in a moment."""
+        waiting = any(key.credential.status == CredentialStatus.REQUESTED for key in self.keys)
+        return waiting or self.grant.status == GrantStatus.ACTIVATING
+
+    @property
+    def blocked(self) -> Key | None:
+        return next((key for key in self.keys if key.blocked), None)
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether signing the new terms is what would help."""
+        key = self.blocked
+        return key is not None and key.verdict.code == DenyCode.AGREEMENT_NOT_CURRENT
+
+
+def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
+    """The grants with their keys, each judged by the one decision function, in one statement."""
+    grants = list(grants)
+    kids = [key.kid for grant in grants for key in grant.credentials.all()]
+    verdicts = explain_many(kids)
+    return [_holding(grant, user, verdicts) for grant in grants]
+
+
+def _holding(grant: Grant, user: User, verdicts: dict[str, Verdict]) -> Holding:
+    keys = [_key(key, grant, user, verdicts[key.kid]) for key in grant.credentials.all()]
+    return Holding(
+        grant=grant,
+        keys=[key for key in keys if key.credential.is_live],
+        past=[key for key in keys if not key.credential.is_live],
+        mine=grant.holder_id == user.pk,
+        can_request=can_request_credential(user, grant),
+        can_withdraw=grant.status in _GIVE_UP and bool(can_withdraw_grant(user, grant)),
+    )
+
+
+def _key(credential: Credential, grant: Grant, user: User, verdict: Verdict) -> Key:
+    credential.grant = grant
+    return Key(
+        credential=credential,
+        verdict=verdict,
+        claimable=can_claim_credential(user, credential),
+        revocable=credential.is_live,
+    )
+
+
+_GIVE_UP = (GrantStatus.SCHEDULED, GrantStatus.ACTIVATING, GrantStatus.ACTIVE)

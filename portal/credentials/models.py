@@ -1,0 +1,193 @@
+"""Grants, the credentials under them, and cases of revocation."""
+
+from functools import partial
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import Organization
+from portal.applications.models import Application
+from portal.constraints import both_or_neither
+from portal.credentials.enums import (
+    CredentialStatus,
+    GrantStatus,
+    ItemStatus,
+    RevocationReason,
+    RevocationStatus,
+)
+from portal.credentials.lifecycle import LIVE
+from portal.programs.models import RolloutPhase
+from portal.references import new_reference
+
+
+class Grant(models.Model):
+    """The right in force. A grant still `activating` is a row the worker must finish."""
+
+    ref = models.CharField(max_length=16, unique=True, default=partial(new_reference, "GRT"))
+    application = models.OneToOneField(Application, models.PROTECT, related_name="grant")
+    phase = models.ForeignKey(RolloutPhase, models.PROTECT, related_name="grants")
+    holder = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="grants")
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, null=True, blank=True, related_name="grants"
+    )
+    scopes = ArrayField(models.CharField(max_length=64))
+    requests_per_minute = models.PositiveIntegerField()
+    tokens_per_day = models.PositiveBigIntegerField()
+    status = models.CharField(max_length=20, choices=GrantStatus, default=GrantStatus.ACTIVATING)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    opened_at = models.DateTimeField(default=timezone.now)
+    activated_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [models.Index(fields=["status", "next_attempt_at"], name="grant_work")]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="grant_ends_after_start", condition=models.Q(ends_at__gt=models.F("starts_at"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class Credential(models.Model):
+    """The key under a grant. `digest` is a keyed hash; the secret itself is nowhere.
+
+    `kid` is public: it may be logged, searched and shown, and never authenticates.
+    """
+
+    kid = models.CharField(max_length=16, unique=True)
+    grant = models.ForeignKey(Grant, models.PROTECT, related_name="credentials")
+    name = models.CharField(max_length=100, blank=True)
+    status = models.CharField(
+        max_length=10, choices=CredentialStatus, default=CredentialStatus.REQUESTED
+    )
+    scopes = ArrayField(models.CharField(max_length=64))
+    digest = models.BinaryField(null=True, editable=False)
+    pepper_version = models.PositiveSmallIntegerField(null=True, editable=False)
+    requested_at = models.DateTimeField(default=timezone.now)
+    ready_at = models.DateTimeField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    # Of the key once claimed, of the slot before: seven days to claim.
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    revoked_reason = models.CharField(max_length=20, choices=RevocationReason, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        permissions: ClassVar = [("revoke_credentials", "Can revoke keys, one or many")]
+        indexes: ClassVar = [
+            models.Index(fields=["status", "expires_at"], name="credential_expiry"),
+        ]
+        constraints: ClassVar = [
+            both_or_neither("credential", "claimed_at", "claimed_by"),
+            both_or_neither("credential", "revoked_at", "revoked_by"),
+            models.CheckConstraint(
+                name="credential_active_has_digest",
+                condition=~models.Q(status=CredentialStatus.ACTIVE)
+                | models.Q(
+                    digest__isnull=False,
+                    pepper_version__isnull=False,
+                    claimed_at__isnull=False,
+                    expires_at__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                name="credential_revoked_has_time",
+                condition=models.Q(status=CredentialStatus.REVOKED)
+                ^ models.Q(revoked_at__isnull=True),
+            ),
+            # One slot at a time waits to be provisioned or claimed.
+            models.UniqueConstraint(
+                fields=["grant"],
+                name="credential_one_slot_waiting",
+                condition=models.Q(status__in=[CredentialStatus.REQUESTED, CredentialStatus.READY]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.kid
+
+    @property
+    def ref(self) -> str:
+        """What the log and messages call it."""
+        return self.kid
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+
+class Revocation(models.Model):
+    """A case: one selector, its frozen preview, and what became of every key in it."""
+
+    ref = models.CharField(max_length=16, unique=True, default=partial(new_reference, "CASE"))
+    status = models.CharField(
+        max_length=30, choices=RevocationStatus, default=RevocationStatus.DRAFTED
+    )
+    # {"by": "release|phase|organization|person|kids", "value": ref or list of kids}
+    selector = models.JSONField()
+    reason = models.CharField(max_length=20, choices=RevocationReason)
+    note = models.TextField(blank=True, help_text="For staff; partners never see it")
+    count = models.PositiveIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the frozen kids")
+    requested_at = models.DateTimeField(default=timezone.now)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    previewed_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    completed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints: ClassVar = [both_or_neither("revocation", "confirmed_at", "confirmed_by")]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class RevocationItem(models.Model):
+    """One key of a case. An unfinished item is a row the worker must finish."""
+
+    revocation = models.ForeignKey(Revocation, models.PROTECT, related_name="items")
+    credential = models.ForeignKey(Credential, models.PROTECT, related_name="revocation_items")
+    status = models.CharField(max_length=10, choices=ItemStatus, default=ItemStatus.FROZEN)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    last_error = models.CharField(max_length=200, blank=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="item_work",
+                condition=models.Q(status__in=[ItemStatus.PENDING, ItemStatus.FAILED]),
+            ),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["revocation", "credential"], name="revocation_item_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.revocation_id}/{self.credential_id}"

@@ -1,0 +1,46 @@
+"""Every change to grants, credentials and revocations, split by verb."""
+
+from portal.credentials.services.bulk import (
+    cancel_revocation,
+    finish_revocation,
+    preview_revocation,
+    start_revocation,
+)
+from portal.credentials.services.claiming import claim_credential
+from portal.credentials.services.granting import (
+    accept_offer,
+    open_grant,
+    reserve_place,
+    resume_grant,
+    suspend_grant,
+    withdraw_grant,
+)
+from portal.credentials.services.issuing import (
+    issue_credential,
+    note_issue_failure,
+    request_credential,
+    retry_activation,
+)
+from portal.credentials.services.revoking import revoke_credential, revoke_grant
+from portal.credentials.services.timing import close_what_is_over
+
+__all__ = [
+    "accept_offer",
+    "cancel_revocation",
+    "claim_credential",
+    "close_what_is_over",
+    "finish_revocation",
+    "issue_credential",
+    "note_issue_failure",
+    "open_grant",
+    "preview_revocation",
+    "request_credential",
+    "reserve_place",
+    "resume_grant",
+    "retry_activation",
+    "revoke_credential",
+    "revoke_grant",
+    "start_revocation",
+    "suspend_grant",
+    "withdraw_grant",
+]

@@ -1,0 +1,83 @@
+"""The only doors to a status in this app. Callers hold the row's lock.
+
+Locks are always taken in this order: application, phase, grant, credential.
+"""
+
+from django.utils import timezone
+
+from portal.audit.services import Actor, Payload, record_event
+from portal.credentials.enums import GrantStatus
+from portal.credentials.lifecycle import (
+    CREDENTIAL_EVENT,
+    CREDENTIAL_TRANSITIONS,
+    GRANT_EVENT,
+    GRANT_TRANSITIONS,
+    REVOCATION_EVENT,
+    REVOCATION_TRANSITIONS,
+)
+from portal.credentials.models import Credential, Grant, Revocation
+from portal.lifecycle import check_transition
+
+
+def lock_grant(grant_id: int) -> Grant:
+    """The grant as it is now, held until the transaction ends."""
+    return (
+        Grant.objects.select_for_update(of=("self",))
+        .select_related("application", "holder", "organization", "phase__release")
+        .get(pk=grant_id)
+    )
+
+
+def move_grant(grant: Grant, *, to: str, by: Actor, payload: Payload | None = None) -> None:
+    """Take the state machine's edge, save, and write the event of the state entered."""
+    check_transition(grant, to=to, transitions=GRANT_TRANSITIONS)
+    grant.status = to
+    if to == GrantStatus.ACTIVE and not grant.activated_at:
+        grant.activated_at = timezone.now()
+    grant.save()
+    record_event(
+        GRANT_EVENT[to],
+        subject=grant.ref,
+        thread=grant.application.ref,
+        by=by,
+        payload=payload,
+    )
+
+
+def move_credential(
+    credential: Credential, *, to: str, by: Actor, payload: Payload | None = None
+) -> None:
+    """Take the state machine's edge, save, and write the event of the state entered."""
+    check_transition(credential, to=to, transitions=CREDENTIAL_TRANSITIONS)
+    credential.status = to
+    credential.save()
+    record_credential(CREDENTIAL_EVENT[to], credential, by=by, payload=payload)
+
+
+def record_credential(
+    kind: str, credential: Credential, *, by: Actor, payload: Payload | None = None
+) -> None:
+    """Write an event about one key into its application's file."""
+    record_event(
+        kind,
+        subject=credential.kid,
+        thread=credential.grant.application.ref,
+        by=by,
+        payload={"grant": credential.grant.ref, **(payload or {})},
+    )
+
+
+def move_revocation(
+    revocation: Revocation, *, to: str, by: Actor, payload: Payload | None = None
+) -> None:
+    """Take the state machine's edge, save, and write the event of the state entered."""
+    check_transition(revocation, to=to, transitions=REVOCATION_TRANSITIONS)
+    revocation.status = to
+    revocation.save()
+    record_event(
+        REVOCATION_EVENT[to],
+        subject=revocation.ref,
+        thread=revocation.ref,
+        by=by,
+        payload=payload,
+    )

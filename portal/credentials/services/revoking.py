@@ -1,0 +1,41 @@
+"""Revoking one key, or a grant with all its keys. Dead at commit."""
+
+from django.db import transaction
+
+from accounts.models import User
+from portal.credentials import notices, policies
+from portal.credentials.enums import GrantStatus, RevocationReason
+from portal.credentials.models import Credential, Grant
+from portal.credentials.services.killing import kill_credentials
+from portal.credentials.services.moving import lock_grant, move_grant
+from portal.errors import Invalid
+
+
+@transaction.atomic
+def revoke_credential(*, kid: str, reason: str, by: User) -> Credential:
+    """Revoke one key; it is refused everywhere once this commits. Revoking twice is one time."""
+    must_be_known(reason)
+    credential = Credential.objects.select_related("grant").get(kid=kid)
+    credential.grant = lock_grant(credential.grant_id)
+    policies.can_revoke_credential(by, credential).enforce()
+    if kill_credentials(Credential.objects.filter(pk=credential.pk), reason=reason, by=by):
+        notices.key_revoked(credential, reason=reason)
+    credential.refresh_from_db(fields=["status", "revoked_at", "revoked_by", "revoked_reason"])
+    return credential
+
+
+@transaction.atomic
+def revoke_grant(*, grant_id: int, reason: str, by: User) -> Grant:
+    """End the right itself, with every key under it; there is no way back but a new application."""
+    must_be_known(reason)
+    grant = lock_grant(grant_id)
+    policies.can_revoke_grant(by, grant).enforce()
+    move_grant(grant, to=GrantStatus.REVOKED, by=by, payload={"reason": reason})
+    kill_credentials(grant.credentials.all(), reason=reason, by=by)
+    notices.grant_revoked(grant, reason=reason)
+    return grant
+
+
+def must_be_known(reason: str) -> None:
+    if reason not in RevocationReason.values:
+        raise Invalid("reason_unknown", "Choose a reason.", {"reason": "Choose a reason."})

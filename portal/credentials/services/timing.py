@@ -1,0 +1,63 @@
+"""What time alone does. For display and for freeing places: verification never waits for this."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.audit.services import Actor
+from portal.credentials import notices
+from portal.credentials.enums import CredentialStatus as C
+from portal.credentials.enums import GrantStatus, RevocationStatus
+from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.services.moving import move_credential, move_grant, move_revocation
+
+BATCH = 100
+
+
+def close_what_is_over(*, by: Actor) -> int:
+    """Mark keys, slots, grants and previews whose time is up; returns how many.
+
+    Bounded batches that skip rows somebody holds: safe to run twice, at once and late.
+    """
+    return _close_credentials(by=by) + _close_grants(by=by) + _close_previews(by=by)
+
+
+@transaction.atomic
+def _close_credentials(*, by: Actor) -> int:
+    over = (
+        Credential.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("grant__application__phase__release", "grant__holder")
+        .filter(status__in=[C.READY, C.ACTIVE], expires_at__lte=timezone.now())[:BATCH]
+    )
+    for credential in over:
+        to = C.LAPSED if credential.status == C.READY else C.EXPIRED
+        move_credential(credential, to=to, by=by)
+        notices.key_over(credential)
+    return len(over)
+
+
+@transaction.atomic
+def _close_grants(*, by: Actor) -> int:
+    over = (
+        Grant.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("application__phase__release", "holder")
+        .filter(
+            status__in=[GrantStatus.ACTIVE, GrantStatus.SUSPENDED], ends_at__lte=timezone.now()
+        )[:BATCH]
+    )
+    for grant in over:
+        move_grant(grant, to=GrantStatus.ENDED, by=by)
+        for slot in grant.credentials.select_for_update().filter(status=C.REQUESTED):
+            slot.grant = grant
+            move_credential(slot, to=C.LAPSED, by=by)
+        notices.grant_ended(grant)
+    return len(over)
+
+
+@transaction.atomic
+def _close_previews(*, by: Actor) -> int:
+    over = Revocation.objects.select_for_update(skip_locked=True).filter(
+        status=RevocationStatus.PREVIEWED, expires_at__lte=timezone.now()
+    )[:BATCH]
+    for revocation in over:
+        move_revocation(revocation, to=RevocationStatus.EXPIRED, by=by)
+    return len(over)

@@ -1,0 +1,46 @@
+"""Celery leaves: ids in, one service call, safe to run twice, at once and late.
+
+Services ring these, so each body imports its service.
+"""
+
+import logging
+
+from celery import shared_task
+
+from portal.audit.services import System
+from portal.doorbell import ring
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="credentials.issue")
+def issue_credential(grant_id: int) -> None:
+    """Finish what the grant lacks; a failure is counted on the row and tried again later."""
+    from portal.credentials import services  # noqa: PLC0415
+
+    worker = System("worker")
+    try:
+        services.issue_credential(grant_id=grant_id, by=worker)
+    except Exception as error:  # whatever it was, the row says so and reconcile comes back
+        log.exception("issuing under grant %s failed", grant_id)
+        services.note_issue_failure(grant_id=grant_id, error=type(error).__name__, by=worker)
+
+
+@shared_task(name="credentials.finish_revocation")
+def finish_revocation(revocation_id: int) -> None:
+    """Tell the holders of one chunk of a case whose keys are dead already."""
+    from portal.credentials import services  # noqa: PLC0415
+
+    services.finish_revocation(revocation_id=revocation_id, by=System("worker"))
+
+
+@shared_task(name="credentials.reconcile")
+def reconcile() -> None:
+    """Ring again for rows nobody finished, and put away what time has ended."""
+    from portal.credentials import selectors, services  # noqa: PLC0415
+
+    services.close_what_is_over(by=System("clock"))
+    for grant_id in selectors.unfinished_grants():
+        ring(issue_credential, grant_id)
+    for revocation_id in selectors.unfinished_revocations():
+        ring(finish_revocation, revocation_id)

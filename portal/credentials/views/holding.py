@@ -1,0 +1,71 @@
+"""The access page: grants and keys, what is desired beside what is enforced."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.requests import SignedInRequest
+from portal.credentials.forms import CheckForm
+from portal.credentials.holdings import ADVICE, holdings
+from portal.credentials.models import Credential
+from portal.credentials.selectors import visible_grants
+from portal.credentials.services import request_credential
+from portal.credentials.verification import explain
+from portal.credentials.views.reaching import visible_grant
+from portal.private import private_page
+from portal.throttle import throttle
+
+A_PAGE = 10
+
+
+@private_page
+@require_safe
+def access(request: SignedInRequest) -> HttpResponse:
+    """Grants and keys; while something is being prepared, script asks again by itself."""
+    page = Paginator(visible_grants(request.user), A_PAGE).get_page(request.GET.get("page"))
+    held = holdings(page, request.user)
+    context = {"page": page, "holdings": held, "preparing": any(each.preparing for each in held)}
+    return render(request, "credentials/access.html", context)
+
+
+@private_page
+@require_safe
+def check(request: SignedInRequest) -> HttpResponse:
+    """What a gateway would say to one of one's keys, and why. Nothing secret is asked for."""
+    grants = list(visible_grants(request.user).prefetch_related("phase__capabilities"))
+    credentials = [key for grant in grants for key in grant.credentials.all()]
+    scopes = {capability.scope for grant in grants for capability in grant.phase.capabilities.all()}
+    form = CheckForm(
+        request.GET if "kid" in request.GET else None,
+        credentials=credentials,
+        scopes=sorted(scopes | {scope for grant in grants for scope in grant.scopes}),
+    )
+    context: dict[str, Any] = {"form": form, "has_keys": bool(credentials)}
+    if form.is_bound and form.is_valid():
+        context |= _explained(credentials, **form.cleaned_data)
+    return render(request, "credentials/check.html", context)
+
+
+def _explained(credentials: list[Credential], *, kid: str, scope: str) -> dict[str, Any]:
+    verdict = explain(kid, scope=scope or None)
+    return {
+        "key": next(key for key in credentials if key.kid == kid),
+        "scope": scope,
+        "verdict": verdict,
+        "advice": ADVICE.get(verdict.code, ""),
+    }
+
+
+@throttle("request-key", "20/h")
+@private_page
+@require_POST
+def request_key(request: SignedInRequest, ref: str) -> HttpResponse:
+    """Ask for one more key under a grant; a worker prepares it."""
+    grant = visible_grant(request, ref)
+    request_credential(grant_id=grant.pk, by=request.user)
+    messages.success(request, "Another key is being prepared. This takes a few seconds.")
+    return redirect("credentials:access")

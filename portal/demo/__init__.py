@@ -1,0 +1,1 @@
+"""A demo programme made through the same services as real people use; never in production."""

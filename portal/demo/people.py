@@ -1,0 +1,89 @@
+"""The demo's staff, applicants and organisations."""
+
+from accounts import services
+from accounts.enums import MemberRole, VerificationKind
+from accounts.models import Organization, User
+from portal.audit.services import System
+from portal.demo import texts
+from portal.demo.clock import Calendar
+
+SHELL = System("shell")
+# How many of the forty belong to each organisation; the others apply for themselves.
+MEMBERS = (9, 6)
+
+
+def make_staff(*, calendar: Calendar) -> dict[str, User]:
+    """Five people with one role each."""
+    with calendar.on_day(-110):
+        return {
+            role: services.make_staff(
+                email=f"{mailbox}@{texts.DOMAIN}",
+                name=name,
+                roles=[role],
+                password=texts.PASSWORD,
+                by=SHELL,
+            )
+            for role, (mailbox, name) in texts.STAFF.items()
+        }
+
+
+def make_applicants(*, calendar: Calendar) -> list[User]:
+    """Forty people, in the order of `texts.PEOPLE`.
+
+    Those nobody signs in as have no password: hashing forty takes longer than all the rest.
+    """
+    with calendar.on_day(-95):
+        return [
+            services.register_user(
+                email=address_of(name),
+                name=name,
+                password=texts.PASSWORD if name in texts.SIGN_INS else None,
+                by=SHELL,
+            )
+            for name in texts.PEOPLE
+        ]
+
+
+def make_organizations(people: list[User], *, calendar: Calendar) -> list[Organization]:
+    """Two partners. The first person of each registers it and invites the others."""
+    made, at = [], 0
+    with calendar.on_day(-94):
+        for (name, country, website), size in zip(texts.ORGANIZATIONS, MEMBERS, strict=True):
+            owner, *colleagues = people[at : at + size]
+            organization = services.create_organization(
+                name=name, country=country, website=website, by=owner
+            )
+            for colleague in colleagues:
+                _join(organization, colleague, owner)
+            made.append(organization)
+            at += size
+    return made
+
+
+def verify_organizations(
+    organizations: list[Organization], *, calendar: Calendar, by: User
+) -> None:
+    """A reviewer looked both partners up."""
+    with calendar.on_day(-93):
+        for organization in organizations:
+            services.record_verification(
+                subject=organization,
+                kind=VerificationKind.ORGANISATION,
+                source="National register of companies",
+                evidence="Registered office and web address agree with the register's entry.",
+                valid_until=calendar.moment(270).date(),
+                by=by,
+            )
+
+
+def address_of(name: str) -> str:
+    """The demo address of a person, for instance ada.lindqvist@demo.example."""
+    return f"{name.lower().replace(' ', '.')}@{texts.DOMAIN}"
+
+
+def _join(organization: Organization, colleague: User, owner: User) -> None:
+    role = MemberRole.TECHNICAL_CONTACT if colleague.pk % 3 == 0 else MemberRole.MEMBER
+    invitation = services.invite_member(
+        organization_id=organization.pk, email=colleague.email, role=role, by=owner
+    )
+    services.accept_invitation(invitation_id=invitation.pk, by=colleague)

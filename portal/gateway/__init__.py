@@ -1,0 +1,1 @@
+"""Machines that ask: introspection, forward-auth, the sandbox model behind them."""

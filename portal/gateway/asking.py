@@ -1,0 +1,83 @@
+"""What a machine asks, read from its request without trusting any of it."""
+
+import re
+from urllib.parse import parse_qsl
+
+from django.http import HttpRequest
+
+from portal.audit.services import System
+from portal.credentials import verification
+from portal.gateway.services import report_suspected_leak
+from portal.programs.models import SCOPE_PATTERN
+
+_BEARER = re.compile(r"Bearer +([!-~]+)", re.IGNORECASE)
+_SCOPE = re.compile(SCOPE_PATTERN.replace("$", r"\Z"))
+_LONGEST_HEADER = 512
+_LONGEST_FORM = 8 * 1024
+_FORM = "application/x-www-form-urlencoded"
+
+# Where a key has no business: access logs, histories and referrers keep these.
+_OPEN_PLACES = {
+    "path": "PATH_INFO",
+    "query": "QUERY_STRING",
+    "cookie": "HTTP_COOKIE",
+    "original_uri": "HTTP_X_ORIGINAL_URI",
+    "forwarded_uri": "HTTP_X_FORWARDED_URI",
+}
+
+
+def bearer(request: HttpRequest) -> str | None:
+    """Return the presented key, None without an Authorization header, "" for an unusable one.
+
+    The server joins several headers with a comma, which no key holds: they are refused.
+    """
+    header = request.META.get("HTTP_AUTHORIZATION")
+    if header is None:
+        return None
+    found = _BEARER.fullmatch(header) if len(header) <= _LONGEST_HEADER else None
+    return found[1] if found else ""
+
+
+def needed_scope(request: HttpRequest, rest: str) -> str | None:
+    """Return the scopes the gateway needs, with spaces between; None if it names none properly.
+
+    From `?scope=` and `X-Required-Scope`. When both name some all are needed, so that a client
+    whose header reaches us can only narrow what it gets. Envoy appends the client's own path and
+    query (`rest`) to our address; there only the header counts, which Envoy sets.
+    """
+    named = [request.headers.get("X-Required-Scope", "")]
+    if not rest:
+        named += request.GET.getlist("scope")
+    scopes = [scope for part in named for scope in part.split(" ") if scope]
+    return " ".join(scopes) if scopes and all(map(_SCOPE.match, scopes)) else None
+
+
+def form_token(request: HttpRequest) -> str | None:
+    """Return the one `token` of a form-encoded body, None for any other request."""
+    if request.META.get("QUERY_STRING") or request.content_type != _FORM:
+        return None
+    if body_length(request) > _LONGEST_FORM:
+        return None
+    try:
+        fields = parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=20)
+    except ValueError:  # not UTF-8, too many fields
+        return None
+    tokens = [value for name, value in fields if name == "token"]
+    return tokens[0] if len(tokens) == 1 and tokens[0] else None
+
+
+def body_length(request: HttpRequest) -> int:
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    return int(declared) if declared.isdecimal() and declared.isascii() else 0
+
+
+def key_in_the_open(request: HttpRequest) -> bool:
+    """Whether a key stands where logs would keep it. A genuine one is noted as a suspected leak."""
+    for place, name in _OPEN_PLACES.items():
+        token = verification.find_key(request.META.get(name, ""))
+        if token is not None:
+            facts = verification.genuine(token)
+            if facts is not None:
+                report_suspected_leak(kid=facts.kid, place=place, by=System("gateway"))
+            return True
+    return False

@@ -1,0 +1,76 @@
+"""Which gateway is asking: HTTP Basic with a client id and secret (RFC 6749, section 2.3.1).
+
+An unknown gateway, a disabled one and a wrong secret cost the same and get the same answer.
+"""
+
+import base64
+import binascii
+import re
+import secrets
+import string
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from portal import peppers
+from portal.gateway.models import Gateway
+
+_CONTEXT = b"tpg/1"
+_ALPHABET = string.ascii_letters + string.digits
+_SECRET_LENGTH = 43  # of 62 characters: 256.03 bits
+_BASIC = re.compile(r"Basic +([0-9A-Za-z+/]+=*)", re.IGNORECASE)
+_CLIENT_ID = re.compile(r"GW-[0-9A-Z]{1,13}")
+_LONGEST = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A gateway that has proved who it is. It sees keys of its own release only."""
+
+    client_id: str
+    audience: str
+
+
+def new_secret() -> str:
+    """Return a fresh client secret. The prefix lets a secret scanner know it."""
+    return "tpg_" + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
+
+
+def hash_secret(client_id: str, secret: str) -> tuple[int, bytes]:
+    """Return (pepper version, digest), bound to the gateway it is for."""
+    return peppers.keyed_hash(_CONTEXT, _message(client_id, secret))
+
+
+def authenticate(header: str | None) -> Caller | None:
+    """Return who presents these Basic credentials, or None."""
+    client_id, secret = _credentials(header or "")
+    stored = _stored(client_id)
+    version, digest = stored[:2] if stored else (None, None)
+    if not peppers.matches(_CONTEXT, _message(client_id, secret), version, digest):
+        return None
+    return Caller(client_id, stored[2]) if stored else None
+
+
+def _credentials(header: str) -> tuple[str, str]:
+    """Decode base64, then each half as a form would be; ("", "") for anything else."""
+    found = _BASIC.fullmatch(header) if len(header) <= _LONGEST else None
+    try:
+        text = base64.b64decode(found[1], validate=True).decode() if found else ""
+    except (binascii.Error, UnicodeDecodeError):
+        text = ""
+    client_id, _, secret = text.partition(":")
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def _stored(client_id: str) -> tuple[int, bytes, str] | None:
+    if not _CLIENT_ID.fullmatch(client_id):
+        return None
+    row = (
+        Gateway.objects.filter(client_id=client_id, disabled_at=None)
+        .values_list("pepper_version", "digest", "release__audience")
+        .first()
+    )
+    return (row[0], bytes(row[1]), row[2]) if row else None
+
+
+def _message(client_id: str, secret: str) -> bytes:
+    return f"{client_id}:{secret}".encode(errors="replace")

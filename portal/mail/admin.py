@@ -1,0 +1,67 @@
+"""Mails, to look at; a given-up one can be tried again."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from portal.admin_buttons import Button, WithButtons
+from portal.mail import admin_views, policies
+from portal.mail.models import OutgoingMail
+
+_STATES = {
+    "waiting": Q(sent_at=None, dead_at=None),
+    "dead": Q(dead_at__isnull=False, sent_at=None),
+    "sent": Q(sent_at__isnull=False),
+}
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waiting", "Waiting"), ("dead", "Given up"), ("sent", "Sent")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(_STATES.get(self.value() or "", Q()))
+
+
+@admin.register(OutgoingMail)
+class OutgoingMailAdmin(WithButtons, admin.ModelAdmin):
+    list_display = ("ref", "template", "to", "state", "attempts", "queued_at", "next_attempt_at")
+    list_filter = (StateFilter,)
+    search_fields = ("=ref", "to", "template")
+    fields = (
+        "ref",
+        "to",
+        "template",
+        "context",
+        "state",
+        "attempts",
+        "last_error",
+        "queued_at",
+        "next_attempt_at",
+        "sent_at",
+        "dead_at",
+    )
+    readonly_fields = fields
+    buttons = (
+        Button(
+            "retry",
+            "Try again…",
+            admin_views.retry_mail,
+            permission="mail.retry_mail",
+            policy=policies.can_retry_mail,
+        ),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,18 @@
+"""The staff's button on a mail."""
+
+from django.http import HttpRequest, HttpResponse
+
+from portal.admin_buttons import confirm
+from portal.mail import services
+from portal.mail.models import OutgoingMail
+
+
+def retry_mail(request: HttpRequest, mail: OutgoingMail) -> HttpResponse:
+    return confirm(
+        request,
+        mail,
+        title=f"Try {mail.ref} again?",
+        template="admin/mail/retry_mail.html",
+        act=lambda: services.retry_mail(mail_id=mail.pk, by=request.user),
+        done=f"{mail.ref} is on its way again.",
+    )

@@ -1,0 +1,48 @@
+"""Mails not yet sent, and those that were."""
+
+from functools import partial
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from portal.references import new_reference
+
+
+class OutgoingMail(models.Model):
+    """One mail to one person. `template` is `<app>/<event>` under templates/emails/.
+
+    The context holds references, dates and words, never a secret: it is stored as it is.
+    """
+
+    ref = models.CharField(max_length=16, unique=True, default=partial(new_reference, "MAIL"))
+    to = models.EmailField()
+    template = models.CharField(max_length=100)
+    context = models.JSONField(default=dict)
+    queued_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    dead_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "mail"
+        permissions: ClassVar = [("retry_mail", "Can try a given-up mail again")]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="mail_unsent",
+                condition=models.Q(sent_at=None, dead_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.ref
+
+    @property
+    def state(self) -> str:
+        if self.sent_at:
+            return "Sent"
+        return "Given up" if self.dead_at else "Waiting"

@@ -1,0 +1,120 @@
+"""Queueing and sending. An unsent row is the queue; Celery only rings the bell."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.template import Context
+from django.template.loader import get_template, render_to_string
+from django.utils import timezone
+
+from portal.doorbell import ring, ring_after_commit
+from portal.mail import policies
+from portal.mail.models import OutgoingMail
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 5
+FIRST_WAIT = timedelta(seconds=30)  # then 2, 8 and 32 minutes
+# What was queued a moment ago has a ring of its own under way.
+GRACE = timedelta(seconds=5)
+BATCH = 200
+
+
+def queue_mail(*, to: str, template: str, context: dict[str, Any]) -> OutgoingMail:
+    """Queue one mail in the caller's transaction, to be sent after commit.
+
+    `template` is `<app>/<event>`: a folder of templates/emails/ with subject.txt, body.txt and
+    body.html. The context is stored as it is, so it holds words and addresses, never a secret.
+    """
+    from portal.mail.tasks import deliver  # noqa: PLC0415 - a task's body imports its one service
+
+    mail = OutgoingMail.objects.create(to=to, template=template, context=context)
+    ring_after_commit(deliver, mail.pk)
+    return mail
+
+
+@transaction.atomic
+def deliver_mail(*, mail_id: int) -> bool:
+    """Send the mail unless it was sent, is dead, or another worker holds it; True when sent now.
+
+    The row stays locked while the mail server is spoken to, so two workers never send it twice.
+    A worker killed in between leaves the row unsent: that one mail may arrive again, under the
+    same Message-ID.
+    """
+    mail = OutgoingMail.objects.select_for_update(skip_locked=True).filter(pk=mail_id).first()
+    if mail is None or mail.sent_at or mail.dead_at or mail.next_attempt_at > timezone.now():
+        return False
+    mail.attempts += 1
+    try:
+        _message(mail).send()
+    except Exception as error:  # noqa: BLE001 - whatever it was, the row remembers and waits
+        _postpone(mail, error)
+    else:
+        mail.sent_at, mail.last_error = timezone.now(), ""
+    mail.save(update_fields=["attempts", "sent_at", "next_attempt_at", "dead_at", "last_error"])
+    return mail.sent_at is not None
+
+
+def reconcile_mail() -> int:
+    """Ring again for mails that are due and that nobody has sent; returns for how many."""
+    from portal.mail.tasks import deliver  # noqa: PLC0415 - a task's body imports its one service
+
+    now = timezone.now()
+    due = OutgoingMail.objects.filter(
+        sent_at=None, dead_at=None, next_attempt_at__lte=now, queued_at__lte=now - GRACE
+    )
+    ids = list(due.order_by("next_attempt_at").values_list("pk", flat=True)[:BATCH])
+    for mail_id in ids:
+        ring(deliver, mail_id)
+    return len(ids)
+
+
+@transaction.atomic
+def retry_mail(*, mail_id: int, by: policies.Permitted) -> OutgoingMail:
+    """Give a dead mail five attempts more, starting now."""
+    from portal.mail.tasks import deliver  # noqa: PLC0415 - a task's body imports its one service
+
+    mail = OutgoingMail.objects.select_for_update().get(pk=mail_id)
+    policies.can_retry_mail(by, mail).enforce()
+    mail.dead_at, mail.attempts, mail.next_attempt_at = None, 0, timezone.now()
+    mail.save(update_fields=["dead_at", "attempts", "next_attempt_at"])
+    ring_after_commit(deliver, mail.pk)
+    return mail
+
+
+def _message(mail: OutgoingMail) -> EmailMultiAlternatives:
+    host = urlsplit(settings.BASE_URL).hostname
+    context = {"base_url": settings.BASE_URL, **mail.context}
+    folder = f"emails/{mail.template}"
+    subject = " ".join(_plain(f"{folder}/subject.txt", context).split())
+    message = EmailMultiAlternatives(
+        subject=subject,
+        body=_plain(f"{folder}/body.txt", context).strip() + "\n",
+        to=[mail.to],
+        headers={"Message-ID": f"<{mail.ref}@{host!s}>", "Auto-Submitted": "auto-generated"},
+    )
+    message.attach_alternative(render_to_string(f"{folder}/body.html", context), "text/html")
+    return message
+
+
+def _plain(template: str, context: dict[str, Any]) -> str:
+    """Render without HTML escapes: an ampersand in a plain mail is an ampersand."""
+    found: Any = get_template(template)
+    return str(found.template.render(Context(context, autoescape=False)))
+
+
+def _postpone(mail: OutgoingMail, error: Exception) -> None:
+    """Wait four times longer after each failure; give up, visibly, after the last."""
+    now = timezone.now()
+    mail.last_error = " ".join(
+        [type(error).__name__, str(getattr(error, "smtp_code", ""))]  # never the server's words
+    ).strip()
+    mail.next_attempt_at = now + FIRST_WAIT * 4 ** (mail.attempts - 1)
+    if mail.attempts >= MOST_ATTEMPTS:
+        mail.dead_at = now
+    log.warning("mail: %s, attempt %d: %s", mail.template, mail.attempts, mail.last_error)

@@ -1,0 +1,19 @@
+"""Celery leaves of the mail: safe to run twice, at once, and late."""
+
+from celery import shared_task
+
+
+# The soft limit comes before the hard one kills the worker, so that a mail server which answers
+# a byte at a time counts as a failed attempt.
+@shared_task(name="mail.deliver", soft_time_limit=25)
+def deliver(mail_id: int) -> None:
+    from portal.mail.services import deliver_mail  # noqa: PLC0415 - the task's one service
+
+    deliver_mail(mail_id=mail_id)
+
+
+@shared_task(name="mail.reconcile")
+def reconcile() -> None:
+    from portal.mail.services import reconcile_mail  # noqa: PLC0415 - the task's one service
+
+    reconcile_mail()

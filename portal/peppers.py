@@ -1,0 +1,40 @@
+"""Keyed hashing of high-entropy secrets, with versions.
+
+The peppers come from the environment and live outside the database: who reads the tables alone
+can neither test a guess nor forge a row. The newest version hashes; older ones still verify,
+so a pepper is replaced without a flag day.
+
+Not argon2 or PBKDF2: what is hashed here is random and at least 256 bits long, so stretching
+adds nothing, and a slow hash would make every bad key a denial of service.
+"""
+
+import hashlib
+import hmac
+
+from django.conf import settings
+
+
+def keyed_hash(context: bytes, message: bytes) -> tuple[int, bytes]:
+    """Return (pepper version, digest) of the message under the newest pepper.
+
+    `context` says what is hashed (`tpk/1`), so that a digest of one kind never passes as another.
+    """
+    version = max(settings.CREDENTIAL_PEPPERS)
+    return version, _digest(settings.CREDENTIAL_PEPPERS[version], context, message)
+
+
+def matches(context: bytes, message: bytes, version: int | None, digest: bytes | None) -> bool:
+    """Whether the message has this digest; in the same time whether it has or not.
+
+    Without a digest, or with a version whose pepper is gone, the same work is done and the answer
+    is no: somebody who measures learns nothing about what is stored.
+    """
+    peppers = settings.CREDENTIAL_PEPPERS
+    known = digest is not None and version in peppers
+    pepper = peppers[version] if version in peppers else peppers[max(peppers)]
+    same = hmac.compare_digest(_digest(pepper, context, message), digest or bytes(32))
+    return same and known
+
+
+def _digest(pepper: bytes, context: bytes, message: bytes) -> bytes:
+    return hmac.digest(pepper, context + b"\x00" + message, hashlib.sha256)

@@ -1,0 +1,1 @@
+"""What may be asked: releases, capabilities, phases, agreements, questions."""

@@ -1,0 +1,54 @@
+"""Which phases stand open, and which agreement holds."""
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from portal.programs.enums import RiskTier
+from portal.programs.models import AgreementVersion, Capability, ModelRelease, RolloutPhase
+
+# Lowest risk first: the highest tier asked for sets the quorum.
+TIER_ORDER = (RiskTier.STANDARD, RiskTier.ELEVATED, RiskTier.CRITICAL)
+
+
+def published_releases() -> QuerySet[ModelRelease]:
+    """Releases the public may see, with their phases, capabilities and questions."""
+    return ModelRelease.objects.filter(published_at__isnull=False).prefetch_related(
+        "phases__capabilities", "phases__questions"
+    )
+
+
+def open_phases(now: datetime | None = None) -> QuerySet[RolloutPhase]:
+    """Phases that take applications now."""
+    now = now or timezone.now()
+    return (
+        RolloutPhase.objects.filter(
+            Q(closes_at=None) | Q(closes_at__gt=now),
+            release__published_at__isnull=False,
+            opens_at__lte=now,
+            halted_at=None,
+        )
+        .select_related("release")
+        .prefetch_related("capabilities")
+    )
+
+
+def current_agreement(release: ModelRelease) -> AgreementVersion | None:
+    """The terms in force: the highest number; None while a release has none."""
+    return release.agreements.order_by("-number").first()
+
+
+def signed_current_agreement(user_id: int, release: ModelRelease) -> bool:
+    """Whether this person signed the terms in force; true while there are none."""
+    agreement = current_agreement(release)
+    return agreement is None or agreement.signatures.filter(user_id=user_id).exists()
+
+
+def highest_tier(release: ModelRelease, scopes: list[str]) -> RiskTier:
+    """The riskiest tier among these scopes of a release; critical for an unknown scope."""
+    tiers = dict(
+        Capability.objects.filter(release=release, scope__in=scopes).values_list("scope", "tier")
+    )
+    asked = [tiers.get(scope, RiskTier.CRITICAL) for scope in scopes]
+    return max((RiskTier(tier) for tier in asked), key=TIER_ORDER.index, default=RiskTier.STANDARD)

@@ -1,0 +1,1 @@
+"""Who decided: reviews, conflicts of interest, decisions; the review desk."""

@@ -1,0 +1,44 @@
+"""What the processes are told. Whatever the caller's environment says already stands."""
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+
+from portal import embedded
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("DATA_DIR") or ROOT / ".data").resolve()
+GATEWAY = DATA / "demo" / "gateway.env"
+
+
+def portal(urls: dict[str, str], web: int = 8000, sandbox: int = 8001) -> dict[str, str]:
+    """The settings of the portal in demo mode, on plain http on this machine."""
+    told = {
+        **_secrets(),
+        "DEMO": "1",
+        "DATA_DIR": str(DATA),
+        "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "BASE_URL": f"http://127.0.0.1:{web}",
+        "SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return told | os.environ | urls
+
+
+def sandbox(web: int) -> dict[str, str]:
+    """A gateway elsewhere would know no more than this: where to ask, and its own credentials."""
+    known = dict(line.split("=", 1) for line in GATEWAY.read_text().splitlines())
+    bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return bare | known | {"PORTAL_URL": f"http://127.0.0.1:{web}"}
+
+
+def _secrets() -> dict[str, str]:
+    """Made once and kept: sessions and keys outlive a restart."""
+    path = DATA / "secrets.json"
+    if not path.exists():
+        pepper = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        fresh = {"SECRET_KEY": secrets.token_urlsafe(64), "CREDENTIAL_PEPPERS": f"1:{pepper}"}
+        embedded.write_private(path, json.dumps(fresh))
+    return dict(json.loads(path.read_text()))

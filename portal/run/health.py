@@ -1,0 +1,36 @@
+"""Is it up? Asked from outside, as a visitor would."""
+
+import contextlib
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+
+PATIENCE = 120  # seconds; what cannot work says so sooner, by ending
+
+
+def missing_after(
+    checks: Mapping[str, Callable[[], bool]], patience: float = PATIENCE
+) -> list[str]:
+    """Wait until every check holds; return the names of those that do not in time."""
+    deadline = time.monotonic() + patience
+    missing = list(checks)
+    while missing and time.monotonic() < deadline:
+        missing = [name for name in missing if not checks[name]()]
+        time.sleep(0.1)
+    return missing
+
+
+def answers(url: str) -> bool:
+    """Whether this address says 200."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - ours
+        return bool(answer.status == 200)
+    return False
+
+
+def worker_answers() -> bool:
+    """Whether a Celery worker answers through the broker."""
+    from portal.celery import app  # noqa: PLC0415 - reads the settings, which are there only now
+
+    with contextlib.suppress(OSError):
+        return bool(app.control.ping(timeout=1))
+    return False

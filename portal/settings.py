@@ -1,0 +1,379 @@
+"""One settings module, driven by the environment (README.md lists every variable).
+
+Secure by default: nothing below is relaxed unless DEMO or DEBUG asks for it, and a missing or
+malformed variable stops start-up with a message that names it.
+"""
+
+import base64
+import binascii
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from environs import Env, EnvError
+from marshmallow import ValidationError
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _peppers(value: str) -> dict[int, bytes]:
+    """Parse `1:<base64url of 32 bytes>,2:...`; the highest version hashes new keys."""
+    peppers: dict[int, bytes] = {}
+    for part in value.split(","):
+        version, _, encoded = part.strip().partition(":")
+        try:
+            peppers[int(version)] = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        except (ValueError, binascii.Error) as error:
+            raise ValidationError("must look like 1:<base64url of 32 bytes>") from error
+    if not peppers or any(len(pepper) < 32 for pepper in peppers.values()):
+        raise ValidationError("every pepper needs at least 32 bytes, base64url")
+    return peppers
+
+
+def _long(value: str) -> None:
+    if len(value) < 50:
+        raise ValidationError("must be at least 50 random characters")
+
+
+def _origin(app: dict) -> str:
+    """Scheme and host of an institution's own sign-in server."""
+    url = urlsplit(app.get("settings", {}).get("server_url", ""))
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _login_app(value: str) -> None:
+    """`{}` for none, or what allauth needs to know of a provider."""
+    try:
+        app = json.loads(value)
+    except ValueError as error:
+        raise ValidationError("must be JSON") from error
+    if not isinstance(app, dict) or (app and not {"client_id", "secret"} <= app.keys()):
+        raise ValidationError('must look like {"client_id": "...", "secret": "..."}')
+
+
+def _login_institution(value: str) -> None:
+    _login_app(value)
+    app = json.loads(value)
+    if app and not ({"provider_id", "name"} <= app.keys() and _origin(app).startswith("http")):
+        raise ValidationError(
+            'also needs "provider_id", "name" and "settings": {"server_url": "https://..."}'
+        )
+
+
+env = Env(eager=False)
+
+# --- What kind of run this is ---------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+# A demo on this machine: plain http on loopback, known passwords, mails readable at /demo/mail/.
+DEMO = env.bool("DEMO", default=False)
+RELAXED = bool(DEBUG or DEMO)
+
+
+def _in_demo(value: Any) -> dict[str, Any]:
+    """A default that holds on this machine only; in production the variable is required."""
+    return {"default": value} if RELAXED else {}
+
+
+# --- What it needs --------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY", validate=_long)
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+_database = env.dj_db_url("DATABASE_URL")
+REDIS_URL = env.str("REDIS_URL")
+REDIS_PREFIX = env.str("REDIS_PREFIX", default="portal:")
+_raw_peppers = env.str("CREDENTIAL_PEPPERS", validate=lambda value: _peppers(value) and None)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", **_in_demo(["127.0.0.1", "localhost"]))
+BASE_URL: str = env.str("BASE_URL", **_in_demo("http://127.0.0.1:8000"))
+SANDBOX_URL: str = env.str("SANDBOX_URL", default="http://127.0.0.1:8001" if RELAXED else "") or ""
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")) or ".data")
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+_email = env.dj_email_url("EMAIL_URL", default="smtp://localhost:25")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Trusted Access <access@localhost>")
+SECURITY_CONTACT = env.str("SECURITY_CONTACT", default="mailto:security@localhost")
+_login_texts = {
+    "orcid": env.str("LOGIN_ORCID", default="{}", validate=_login_app),
+    "github": env.str("LOGIN_GITHUB", default="{}", validate=_login_app),
+    "institution": env.str("LOGIN_OPENID_CONNECT", default="{}", validate=_login_institution),
+}
+STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not RELAXED)
+# Off only in tests that look at a row before any worker could.
+DOORBELL = env.bool("DOORBELL", default=True)
+
+try:
+    env.seal()
+except EnvError as error:
+    raise SystemExit(f"Settings: {error}\nREADME.md, Configuration, explains each one.") from None
+
+CREDENTIAL_PEPPERS = _peppers(_raw_peppers)
+_orcid, _github, _institution = (json.loads(text) for text in _login_texts.values())
+# Institutions people may sign in with: only those that are configured exist.
+_LOGIN_PROVIDERS = {
+    name: app
+    for name, app in (("orcid", _orcid), ("github", _github), ("openid_connect", _institution))
+    if app
+}
+# A browser follows the sign-in form's redirect only to a host named in the policy.
+_LOGIN_HOSTS = [
+    *(["https://orcid.org"] if _orcid else []),
+    *(["https://github.com"] if _github else []),
+    *([_origin(_institution)] if _institution else []),
+]
+
+# --- Django ---------------------------------------------------------------------------------
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+FORM_RENDERER = "portal.elements.FormRenderer"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "django.forms",
+    "portal.apps.PortalAdminConfig",
+    "csp",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    *(f"allauth.socialaccount.providers.{provider}" for provider in _LOGIN_PROVIDERS),
+    "portal.apps.PortalConfig",
+    "portal.mail",
+    "portal.audit",
+    "accounts",
+    "portal.programs",
+    "portal.applications",
+    "portal.credentials",
+    "portal.reviews",
+    "portal.gateway",
+    "portal.demo",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "portal.middleware.RequestIdMiddleware",
+    "portal.gateway.middleware.MachineMiddleware",  # machines go no further than this
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.ReauthenticationMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.TimezoneMiddleware",
+    "portal.middleware.DomainErrorMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.site",
+            ],
+        },
+    },
+]
+
+# --- Database, cache ------------------------------------------------------------------------
+_database.update(ENGINE="django.db.backends.postgresql", CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+_database.setdefault("OPTIONS", {})
+_database["OPTIONS"].setdefault("connect_timeout", 3)
+# A request that waits longer than this for a row somebody holds had better fail and be retried.
+_database["OPTIONS"].setdefault("options", "-c lock_timeout=5s -c statement_timeout=30s")
+DATABASES = {"default": _database}
+
+# In PostgreSQL, so that sign-in and its rate limits do not depend on Redis being up.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+    }
+}
+
+# --- Celery: see docs/adr/0001 and portal.checks for why each of these matters ----------------
+_TRANSPORT = {
+    "visibility_timeout": 90,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,  # kombu multiplies it with the interval; its default is 10
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+    "retry_on_timeout": False,
+    "max_retries": 1,
+    "global_keyprefix": REDIS_PREFIX,
+}
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = _TRANSPORT
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = _TRANSPORT
+CELERY_VISIBILITY_TIMEOUT = 90
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 30
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "reconcile-credentials": {"task": "credentials.reconcile", "schedule": 15},
+    "reconcile-mail": {"task": "mail.reconcile", "schedule": 15},
+    "expire-applications": {"task": "applications.expire", "schedule": 3600},
+}
+
+# --- Security -------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF, *_LOGIN_HOSTS],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+SECURE_SSL_REDIRECT = not RELAXED
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from inside, over plain http
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
+SECURE_HSTS_SECONDS = 0 if RELAXED else 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not RELAXED
+SECURE_HSTS_PRELOAD = not RELAXED
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not RELAXED
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
+CSRF_TRUSTED_ORIGINS = [BASE_URL] if BASE_URL.startswith("https://") else []
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# Alone, so that a wrong password is hashed once; permissions come from the class it extends.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+
+# --- Sign-in (allauth) ----------------------------------------------------------------------
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.NameForm"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of every change to how somebody signs in
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_SESSION_REMEMBER = True  # as long as SESSION_COOKIE_AGE says; what matters asks again
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if RELAXED else "https"
+ACCOUNT_RATE_LIMITS = {
+    # An office behind one address signs in within the same minutes; a guesser is slowed.
+    "login": "30/m/ip",
+    # Wrong passwords and wrong second factors: five for one account, whoever tries.
+    "login_failed": "10/m/ip,5/5m/key",
+    "signup": "20/m/ip",
+    # One mail with a code per address and ten seconds: nobody's mailbox is flooded by us.
+    "confirm_email": "1/10s/key",
+    "reset_password": "20/m/ip,5/m/key",
+    "reset_password_from_key": "20/m/ip",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+    "manage_email": "10/m/user",
+}
+MFA_ADAPTER = "accounts.adapters.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Trusted Access"
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_PASSKEY_SIGNUP_ENABLED = True
+# A passkey alone signs in, so the device must have checked who holds it.
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = RELAXED
+MFA_RATE_LIMITS = {"webauthn_login": "10/m/ip"}
+USERSESSIONS_TRACK_ACTIVITY = True
+SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
+SOCIALACCOUNT_PROVIDERS = {
+    name: {"APPS": [app], "OAUTH_PKCE_ENABLED": True} for name, app in _LOGIN_PROVIDERS.items()
+}
+
+# --- Mail, files, language, log --------------------------------------------------------------
+if DEMO:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = DATA_DIR / "mail"
+else:
+    vars().update(_email)
+EMAIL_TIMEOUT = 10
+
+STATIC_URL = "static/"
+# A relaxed run serves the files from where they lie; elsewhere collectstatic gathers them first.
+STATIC_ROOT = None if RELAXED else BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if not RELAXED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = RELAXED
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = "portal.formats"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"no_keys": {"()": "portal.redaction.RedactKeys"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["no_keys"],
+        },
+    },
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
+}

@@ -1,0 +1,53 @@
+"""What the elements cannot say in template language: the tone of a state, a zone's name."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+register = template.Library()
+
+# How a state feels. Each tone has its own mark (templates/elements/icon.html) beside its colour.
+# A state means the same wherever it stands, so one table serves every app.
+_STATES: dict[str, frozenset[str]] = {
+    "draft": frozenset({"draft", "drafted", "todo", "potential"}),
+    "waiting": frozenset(
+        {"submitted", "in_review", "appealed", "scheduled", "activating", "requested"}
+        | {"running", "pending", "previewed", "started", "apparent"}
+    ),
+    "action": frozenset({"changes_requested", "ready", "open", "frozen"}),
+    "good": frozenset(
+        {"approved", "granted", "active", "completed", "done", "approve", "waived", "verified"}
+    ),
+    "paused": frozenset(
+        {"waitlisted", "suspended", "completed_with_stragglers", "halted", "blocked", "recused"}
+    ),
+    "bad": frozenset(
+        {"declined", "declined_final", "revoked", "activation_failed", "failed", "decline", "real"}
+    ),
+    "over": frozenset(
+        {"withdrawn", "expired", "lapsed", "ended", "retired", "cancelled", "skipped", "locked"}
+    ),
+}
+TONES: dict[str, str] = {state: tone for tone, states in _STATES.items() for state in states}
+
+
+@register.filter
+def tone(status: str) -> str:
+    """Return the tone of a state; one that is not listed looks like a draft."""
+    return TONES.get(str(status), "draft")
+
+
+@register.filter
+def zone(moment: datetime) -> str:
+    """Return the name of the reader's zone at that moment: CET, or UTC+04 where it has no name."""
+    name = timezone.localtime(moment).tzname() or "UTC"
+    return name if name[0].isalpha() else f"UTC{name}"
+
+
+@register.filter
+def peak(bars: Iterable[tuple[Any, int]]) -> int:
+    """Return the largest value of (label, value) pairs, at least 1, to draw the others against."""
+    return max([1, *(value for _, value in bars)])

@@ -1,0 +1,90 @@
+"""A real Chromium before a real server, and a page that tolerates no complaint.
+
+    def test_something(open_page, live_server):
+        page = open_page(width=360, scheme="dark")
+        page.goto(live_server.url + "/gallery/")
+        assert_accessible(page)
+
+Where there is no Chromium these tests are skipped, except in CI, where that is a failure.
+PICTURES=<folder> keeps a picture of every page that is looked at.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connections
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.watching import Watch
+
+FLAGS = [
+    "--no-sandbox",  # root in a container has none
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PATIENCE = 15_000  # milliseconds
+
+OpenPage = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every browser test needs the database to be seen by the server's thread."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not found and os.environ.get("CI"):
+        pytest.fail("CI has no Chromium: set CHROMIUM or put `chromium` on the PATH.")
+    if not found:
+        pytest.skip("NO BROWSER TESTS: set CHROMIUM or put `chromium` on the PATH.")
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright leaves its event loop marked as running in this thread. Django would then
+        # refuse the test's own queries, though nothing here is called from a coroutine, and it
+        # opens a second connection, which must be closed before the database can be dropped.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+        connections.close_all()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, live_server: object) -> Iterator[OpenPage]:
+    """Open pages at a width and in a colour scheme; afterwards none may have complained."""
+    watch = Watch(live_server.url)
+    contexts: list[BrowserContext] = []
+
+    def open_one(*, width: int = 1280, scheme: str = "light", javascript: bool = True) -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=javascript,
+            base_url=live_server.url,
+            reduced_motion="reduce",
+            locale="en-GB",
+        )
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        watch.over(context)
+        return context.new_page()
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert watch.complaints == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()

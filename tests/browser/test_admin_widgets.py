@@ -1,0 +1,40 @@
+"""What Django's admin does by script works under the strict policy, and looks like ours."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.watching import look, sign_in
+from tests.factories.accounts import UserFactory
+from tests.factories.programs import CapabilityFactory, ModelReleaseFactory
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_dates_choices_and_inlines(open_page, width, scheme):
+    page = open_page(width=width, scheme=scheme)
+    release = ModelReleaseFactory(name="Halcyon")
+    CapabilityFactory(release=release, scope="model:infer")
+    sign_in(page, UserFactory(is_staff=True, is_superuser=True))
+
+    page.goto("/admin/programs/rolloutphase/add/")
+    page.locator("#calendarlink0").click()
+    page.get_by_role("link", name="15", exact=True).click()
+    expect(page.locator("#id_opens_at_0")).to_have_value(re.compile("15"))
+    page.get_by_label("Halcyon, model:infer").check()
+    page.get_by_text("Add another Question").click()
+    expect(page.locator("#id_questions-0-prompt")).to_be_visible()
+    look(page)
+
+    page.goto("/admin/programs/modelrelease/add/")
+    page.locator("#id_name").fill("A New Model")
+    page.locator("#id_name").blur()
+    expect(page.locator("#id_slug")).to_have_value("a-new-model")
+    page.get_by_text("Add another Capability").click()
+    look(page)
+
+    page.goto(f"/admin/programs/modelrelease/{release.pk}/history/")
+    look(page)
+    page.goto("/admin/programs/modelrelease/?q=hal")
+    expect(page.get_by_role("link", name="Halcyon")).to_be_visible()
+    look(page)

@@ -1,0 +1,232 @@
+"""What applicants and holders see, in a real browser: every page, and what script adds."""
+
+import re
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Error, expect
+
+from portal.credentials.services import issue_credential
+from portal.programs.models import Question
+from portal.programs.services import publish_agreement
+from portal.reviews.services import decline_application, request_changes
+from tests.browser.watching import assert_fits, look, sign_in
+from tests.factories import stories
+from tests.factories.accounts import PASSWORD, MembershipFactory, PersonFactory, UserFactory
+from tests.factories.credentials import make_live_key
+from tests.factories.programs import ask_every_kind
+
+every_way = pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]
+)
+
+
+def of(name, application, *more):
+    return reverse(f"applications:{name}", args=[application.ref, *more])
+
+
+def begun(person):
+    """A draft in a phase that asks every kind of question on its second page."""
+    phase = stories.open_phase(
+        name="Trusted researchers", audience="People who defend systems others depend on."
+    )
+    ask_every_kind(phase)
+    return stories.draft(phase=phase, by=person)
+
+
+# --- Every page -------------------------------------------------------------------------------
+
+
+def pages_of_an_applicant(person):
+    draft = begun(person)
+    MembershipFactory(user=person)
+    changes = stories.in_review(by=person)
+    request_changes(
+        application_id=changes.pk,
+        notes={"purpose": "Which alerts, and whose?", "": "Nearly there."},
+        by=stories.reviewer(),
+    )
+    declined = stories.in_review(by=person)
+    decline_application(
+        application_id=declined.pk,
+        reason_code="risk_too_high",
+        text="We cannot take this risk now.",
+        by=stories.decider(),
+    )
+    return [
+        reverse("home"),
+        reverse("release", args=[draft.phase.release.slug]),
+        reverse("applications:apply"),
+        reverse("applications:apply") + f"?phase={declined.phase.ref}",
+        reverse("applications:list"),
+        of("detail", draft),
+        of("section", draft, 2) + "?check",
+        of("organization", draft),
+        of("capabilities", draft),
+        of("agreement", draft),
+        of("check", draft),
+        of("withdraw", draft),
+        of("detail", changes),
+        of("section", changes, 1),
+        of("detail", declined),
+        of("appeal", declined),
+        of("detail", stories.submitted(by=person)),
+    ]
+
+
+def pages_of_a_holder(person):
+    make_live_key(grant__holder=person, name="Build server")
+    past, _token = stories.claimed(by=person)
+    slot = stories.ready(by=person)
+    offered = stories.reviewed(by=person)
+    release = offered.phase.release
+    publish_agreement(release_id=release.pk, title="Terms", text="New.", by=stories.manager())
+    stories.approve(offered)
+    return [
+        reverse("credentials:access"),
+        reverse("credentials:check") + f"?kid={slot.kid}",
+        reverse("credentials:revoke", args=[past.kid]),
+        reverse("credentials:give_up", args=[past.grant.ref]),
+        reverse("credentials:offer", args=[offered.ref]),
+        of("detail", offered),
+        of("detail", past.grant.application),
+        reverse("terms", args=[release.slug]),
+    ]
+
+
+@every_way
+@pytest.mark.parametrize("pages", [pages_of_an_applicant, pages_of_a_holder])
+def test_every_page(open_page, width, scheme, pages):
+    person = PersonFactory()
+    paths = pages(person)
+    page = open_page(width=width, scheme=scheme)
+    sign_in(page, person)
+    for path in paths:
+        assert page.goto(path).status == 200
+        look(page)
+    page.set_viewport_size({"width": 320, "height": 900})
+    for path in paths:
+        page.goto(path)
+        assert_fits(page)
+
+
+# --- What script adds -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def draft(page):
+    person = UserFactory()
+    sign_in(page, person)
+    return begun(person)
+
+
+def box(page):
+    return page.get_by_label("Prompt of short_text?")
+
+
+def test_it_saves_as_one_types_and_says_when(page, draft):
+    page.goto(of("section", draft, 2))
+    box(page).press_sequentially("Half a tho")
+    expect(page.locator("[data-autosave-status]")).to_have_text(re.compile(r"Saved \d+ s ago"))
+    assert stories.again(draft).answers["short_text"] == "Half a tho"
+    box(page).press_sequentially("ught")
+    expect(page.locator("[data-autosave-status]")).to_have_text(re.compile(r"Saved \d+ s ago"))
+    assert stories.again(draft).answers["short_text"] == "Half a thought"
+    page.reload()
+    expect(box(page)).to_have_value("Half a thought")
+
+
+def test_the_button_never_overtakes_a_save_under_way(page, draft):
+    page.goto(of("section", draft, 1))
+    box = page.get_by_label("What for?")
+    page.route("**/section/1/", lambda route: (page.wait_for_timeout(700), route.continue_()))
+    box.fill("Something else.")
+    with page.expect_request(lambda request: "hx-request" in request.headers):
+        box.blur()
+    page.get_by_role("button", name="Save and leave").click()
+    page.wait_for_url(f"**{of('detail', draft)}")
+    assert stories.again(draft).answers["purpose"] == "Something else."
+
+
+def test_a_question_comes_and_goes_with_the_answer_it_depends_on(page, draft):
+    page.goto(of("section", draft, 2))
+    detail = page.get_by_label("Prompt of detail?")
+    expect(detail).to_have_count(0)
+    page.get_by_label("Yes", exact=True).check()
+    expect(detail).to_be_visible()
+    detail.fill("Because.")
+    page.get_by_label("No", exact=True).check()
+    expect(detail).to_have_count(0)
+    page.get_by_label("Yes", exact=True).check()
+    expect(detail).to_have_value("Because.")
+
+
+def test_a_stale_tab_is_told_and_loses_nothing(chromium, live_server, page, draft):
+    # Not watched: here a refusal is what is looked for.
+    context = chromium.new_context(base_url=live_server.url)
+    context.add_cookies(page.context.cookies())
+    late = context.new_page()
+    late.goto(of("section", draft, 2))
+    page.goto(of("section", draft, 2))
+    box(page).fill("first tab")
+    expect(page.locator("[data-autosave-status]")).to_contain_text("Saved")
+    box(late).fill("second tab")
+    expect(late.locator("[data-autosave-status]")).to_contain_text("changed in another tab")
+    late.get_by_role("button", name="Save and leave").click()
+    expect(late.get_by_role("alert")).to_contain_text("Not saved")
+    expect(box(late)).to_have_value("second tab")
+    expect(late.get_by_text("first tab")).to_be_visible()
+    late.get_by_role("button", name="Save and leave").click()
+    late.wait_for_url(f"**{of('detail', draft)}")
+    assert stories.again(draft).answers["short_text"] == "second tab"
+    context.close()
+
+
+def test_the_whole_form_works_without_script(open_page):
+    page = open_page(javascript=False)
+    person = UserFactory()
+    sign_in(page, person)
+    phase = stories.open_phase()
+    Question.objects.filter(phase=phase).update(required=False)
+    page.goto(f"/apply/?phase={phase.ref}")
+    page.get_by_role("button", name="Start application").click()
+    page.get_by_role("link", name="Use", exact=True).click()
+    page.get_by_label("What for?").fill("Triage of alerts.")
+    page.get_by_role("button", name="Save and continue").click()
+    page.locator("input[value='model:infer']").check()
+    page.get_by_role("button", name="Save and continue").click()
+    page.get_by_label("Your full name").fill("A. Person")
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your answers")
+    page.get_by_role("button", name="Submit application").click()
+    expect(page.get_by_role("heading", name="We have it")).to_be_visible()
+
+
+# --- Keys -------------------------------------------------------------------------------------
+
+
+def test_a_key_becomes_ready_while_one_looks_and_is_claimed_once(page):
+    person = PersonFactory()
+    sign_in(page, person)
+    grant = stories.opened(by=person)
+    page.goto("/access/")
+    expect(page.get_by_text("Your key is being prepared")).to_be_visible()
+    issue_credential(grant_id=grant.pk, by=stories.WORKER)
+    page.get_by_role("link", name="Claim this key").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_label("A name for this key").fill("Build server")
+    look(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Show my key").click()
+    look(page)
+    token = page.locator("#key").inner_text()
+    page.get_by_role("button", name="Copy key").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == token
+    page.get_by_role("link", name="I have stored it").click()
+    expect(page.get_by_text("Would be allowed now")).to_be_visible()
+    # Back would have to send the form again, and the browser keeps no copy of its answer.
+    with pytest.raises(Error, match="ERR_CACHE_MISS"):
+        page.go_back()
+    assert token not in page.content()

@@ -1,0 +1,113 @@
+"""Signing up, a passkey, a second factor: by hand, in a browser, under the strict policy."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.watching import look
+from tests.factories.accounts import PASSWORD, PersonFactory
+
+WAYS = [(1280, "light"), (360, "dark")]
+
+
+def _sign_in(page, person):
+    page.goto("/accounts/login/")
+    page.get_by_label("Email").fill(person.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("form").get_by_role("button", name="Sign In", exact=True).click()
+    expect(page.locator("summary").filter(has_text=person.name)).to_be_visible()
+
+
+def _go_to_guarded(page, address):
+    """What changes how one signs in asks for the password once more."""
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Confirm Access")).to_be_visible()
+    look(page)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("heading", name="Confirm Access")).not_to_be_visible()
+
+
+def _has_authenticator(page):
+    """A device that says yes to every passkey asked of it."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+def _sign_out(page):
+    page.locator("summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), WAYS)
+def test_sign_up_with_a_code(open_page, mailoutbox, width, scheme):
+    page = open_page(width=width, scheme=scheme)
+    page.goto("/accounts/signup/")
+    page.get_by_label("Email").fill("ada@example.org")
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    page.get_by_label("Password").fill("short")
+    page.locator("form").get_by_role("button", name="Sign Up", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    look(page)
+    page.get_by_role("alert").get_by_role("link").first.click()
+    expect(page.get_by_label("Password")).to_be_focused()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("form").get_by_role("button", name="Sign Up", exact=True).click()
+    expect(page.get_by_label("Code")).to_be_visible()
+    look(page)
+    code = re.search(r"^\s*([A-Z]{3,4}-[A-Z]{3,4})\s*$", mailoutbox[0].body, re.MULTILINE)[1]
+    page.get_by_label("Code").fill(code)
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.locator("summary").filter(has_text="Ada Lovelace")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), WAYS)
+def test_a_passkey_is_added_and_opens_the_door(open_page, width, scheme):
+    page = open_page(width=width, scheme=scheme)
+    person = PersonFactory()
+    _has_authenticator(page)
+    _sign_in(page, person)
+    _go_to_guarded(page, "/accounts/2fa/webauthn/add/")
+    look(page)
+    page.get_by_label("Name").fill("Laptop")
+    page.get_by_label("Passwordless").check()
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    look(page)
+    page.goto("/accounts/2fa/webauthn/")
+    expect(page.get_by_role("cell", name=re.compile("Laptop"))).to_be_visible()
+    look(page)
+    _sign_out(page)
+    page.goto("/accounts/login/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.locator("summary").filter(has_text=person.name)).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), WAYS)
+def test_a_passkey_that_fails_says_so(open_page, width, scheme):
+    page = open_page(width=width, scheme=scheme)
+    _has_authenticator(page)
+    page.goto("/accounts/login/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("alert")).to_contain_text("The passkey was not used")
+    look(page)
+
+
+@pytest.mark.parametrize(("width", "scheme"), WAYS)
+def test_a_second_factor_s_pages(open_page, width, scheme):
+    page = open_page(width=width, scheme=scheme)
+    _sign_in(page, PersonFactory())
+    _go_to_guarded(page, "/accounts/2fa/totp/activate/")
+    expect(page.locator("img.qr")).to_be_visible()
+    look(page)

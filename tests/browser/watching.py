@@ -1,0 +1,103 @@
+"""What browser tests look for on every page, whatever else they test."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from axe_playwright_python.base import AxeResults
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+_AXE = Axe()
+# Preloading style sheets makes axe itself write inline styles, which the page's policy refuses.
+_OPTIONS = {"resultTypes": ["violations"], "preload": False}
+
+
+class Watch:
+    """Notes what a page must not do: complain, break its policy, fail, ask another host."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = urlsplit(origin).netloc
+        self.complaints: list[str] = []
+
+    def over(self, context: BrowserContext) -> None:
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.complaints.append(f"error: {error.error}"))
+        context.on("request", self._request)
+        context.on("response", self._response)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # A refused load is noted by _response, which knows what was asked for.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(f"console: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        if urlsplit(request.url).scheme != "data" and urlsplit(request.url).netloc != self.origin:
+            self.complaints.append(f"asked another host: {request.url}")
+
+    def _response(self, response: Response) -> None:
+        page = response.request.resource_type == "document"
+        if response.status >= (500 if page else 400):
+            self.complaints.append(f"{response.status}: {response.url}")
+
+
+def sign_in(page: Page, user: object) -> None:
+    """Sign in by session cookie, as if the sign-in pages had been walked through."""
+    client = Client()
+    client.force_login(user)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    page.context.add_cookies(
+        [{"name": cookie.key, "value": cookie.value, "domain": "localhost", "path": "/"}]
+    )
+
+
+def assert_accessible(page: Page, **options: object) -> None:
+    """axe finds nothing, by any of its rules unless the options name some."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(_AXE.axe_script)
+    found = AxeResults(page.evaluate("options => axe.run(options)", {**_OPTIONS, **options}))
+    assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
+
+
+# Whatever reaches beyond the right edge, except within a frame that scrolls by itself.
+_STICKING_OUT = """() => {
+  const framed = (element) => element && (
+    /auto|scroll/.test(getComputedStyle(element).overflowX) || framed(element.parentElement));
+  return [...document.body.querySelectorAll("*")]
+    .filter((element) => element.checkVisibility({visibilityProperty: true}))
+    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+    .filter((element) => !framed(element.parentElement) && !element.closest(".visually-hidden"))
+    .map((element) => element.outerHTML.slice(0, 120));
+}"""
+
+
+def assert_fits(page: Page) -> None:
+    """The page does not scroll sideways, and nothing is cut off at its edge."""
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= page.viewport_size["width"], f"{page.url} is {wide} px wide"
+    assert page.evaluate(_STICKING_OUT) == [], page.url
+
+
+def look(page: Page, **options: object) -> None:
+    """What every page must pass; keeps a picture where PICTURES names a folder."""
+    if folder := os.environ.get("PICTURES"):
+        dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        name = urlsplit(page.url).path.strip("/").replace("/", "_") or "home"
+        file = f"{name}-{page.viewport_size['width']}-{'dark' if dark else 'light'}.png"
+        page.screenshot(path=Path(folder) / file, full_page=True)
+    assert_fits(page)
+    assert_accessible(page, **options)
+
+
+def look_every_way(page: Page) -> None:
+    """On a wide and a narrow screen, in light and dark. Dark changes nothing but colours."""
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="light")
+        look(page)
+        page.emulate_media(color_scheme="dark")
+        look(page, runOnly=["color-contrast"])
+    page.set_viewport_size({"width": 320, "height": 900})
+    assert_fits(page)

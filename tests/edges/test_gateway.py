@@ -1,0 +1,476 @@
+"""Introspection and forward-auth, as machines see them."""
+
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from portal.audit.selectors import events_about
+from portal.credentials import secrets
+from portal.credentials.enums import CredentialStatus
+from portal.credentials.models import Credential
+from portal.gateway import views
+from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.credentials import make_live_key
+from tests.factories.gateway import basic, make_gateway
+from tests.factories.programs import ModelReleaseFactory
+
+pytestmark = pytest.mark.django_db
+
+INTROSPECT, AUTHORIZE = "/oauth/introspect", "/gateway/authorize"
+FORM = "application/x-www-form-urlencoded"
+
+
+class Key:
+    """A live key, the gateway of its release, and the two doors to try it at."""
+
+    def __init__(self, client, **fields):
+        self.client = client
+        self.credential, self.token = make_live_key(**fields)
+        release = self.credential.grant.phase.release
+        gateway, secret = make_gateway(release, name=release.slug)
+        self.gateway, self.basic = gateway, basic(gateway.client_id, secret)
+
+    def introspect(self, token=None, **extra):
+        body = urlencode({"token": self.token if token is None else token})
+        return self.client.post(
+            INTROSPECT, body, content_type=FORM, headers={"Authorization": self.basic}, **extra
+        )
+
+    def authorize(self, token=None, query="?scope=model:infer", **headers):
+        given = {
+            "X-Gateway-Authorization": self.basic,
+            "Authorization": f"Bearer {self.token if token is None else token}",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        return self.client.get(
+            AUTHORIZE + query, headers={k: v for k, v in given.items() if v is not None}
+        )
+
+    def others(self):
+        """Keys that must be indistinguishable: unknown, wrong, revoked, of another release."""
+        revoked, revoked_token = make_live_key(grant=self.credential.grant, kid=secrets.new_kid())
+        Credential.objects.filter(pk=revoked.pk).update(
+            status=CredentialStatus.REVOKED,
+            revoked_at=timezone.now(),
+            revoked_by=UserFactory(),
+        )
+        return [
+            secrets.mint(secrets.new_kid()).token,
+            secrets.mint(self.credential.kid).token,
+            revoked_token,
+            make_live_key()[1],
+            "tpk_live_junk",
+        ]
+
+
+@pytest.fixture
+def key(client):
+    return Key(client, grant__application__organization=OrganizationFactory())
+
+
+def plain(response):
+    """Everything about an answer but the id that differs each time."""
+    headers = {k: v for k, v in response.headers.items() if k != "X-Request-Id"}
+    return response.status_code, headers, response.content
+
+
+# --- Introspection ----------------------------------------------------------------------------
+
+
+def test_an_active_key_is_described(key, settings):
+    response = key.introspect()
+    credential = Credential.objects.get(pk=key.credential.pk)
+    grant = credential.grant
+    assert response.status_code == 200
+    assert response["Cache-Control"] == "no-store"
+    assert response.json() == {
+        "active": True,
+        "scope": "model:infer",
+        "client_id": credential.kid,
+        "token_type": "Bearer",
+        "exp": int(credential.expires_at.timestamp()),
+        "iat": int(credential.claimed_at.timestamp()),
+        "sub": grant.holder.ref,
+        "aud": grant.phase.release.audience,
+        "iss": settings.BASE_URL,
+        "jti": credential.kid,
+        "kid": credential.kid,
+        "organization": grant.organization.ref,
+        "grant": grant.ref,
+        "limits": {"requests_per_minute": 60, "tokens_per_day": 1_000_000},
+    }
+
+
+def test_every_inactive_key_gets_the_same_bytes(key):
+    answers = [key.introspect(token) for token in key.others()]
+    assert {answer.content for answer in answers} == {b'{"active": false}'}
+    assert [plain(answer) for answer in answers] == [plain(answers[0])] * len(answers)
+    assert answers[0]["Cache-Control"] == "no-store"
+
+
+def test_a_revoked_key_is_inactive_at_the_very_next_call(key):
+    assert key.introspect().json()["active"] is True
+    Credential.objects.filter(pk=key.credential.pk).update(
+        status=CredentialStatus.REVOKED, revoked_at=timezone.now(), revoked_by=UserFactory()
+    )
+    assert key.introspect().content == b'{"active": false}'
+
+
+def test_an_expired_key_is_inactive_without_any_job(key):
+    Credential.objects.filter(pk=key.credential.pk).update(
+        expires_at=timezone.now() - timedelta(milliseconds=1)
+    )
+    assert key.introspect().content == b'{"active": false}'
+
+
+def test_no_session_and_no_cookie(key):
+    response = key.introspect()
+    assert (dict(response.cookies), response.get("Vary")) == ({}, None)
+
+
+def test_two_statements_for_a_key_and_one_for_junk(key, django_assert_num_queries):
+    with django_assert_num_queries(2):  # the gateway, the key
+        key.introspect()
+    with django_assert_num_queries(1):
+        key.introspect(key.token[:-1] + "_")
+    with django_assert_num_queries(2):
+        key.authorize()
+    with django_assert_num_queries(1):
+        key.authorize(key.token[:-1] + "_")
+
+
+@pytest.mark.parametrize("credentials", [None, "Basic x", "wrong", "disabled", "bearer"])
+def test_an_unknown_caller_learns_nothing(key, client, credentials):
+    header = {
+        "wrong": basic(key.gateway.client_id, "wrong"),
+        "bearer": f"Bearer {key.token}",
+        "disabled": key.basic,
+    }.get(credentials, credentials)
+    if credentials == "disabled":
+        key.gateway.disabled_at, key.gateway.disabled_by = timezone.now(), UserFactory()
+        key.gateway.save()
+    headers = {"Authorization": header} if header else {}
+    response = client.post(
+        INTROSPECT, urlencode({"token": key.token}), content_type=FORM, headers=headers
+    )
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == 'Basic realm="gateway", charset="UTF-8"'
+    assert response.json()["error"] == "invalid_client"
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head", "options"])
+def test_only_post(client, method):
+    response = getattr(client, method)(INTROSPECT)
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("", FORM),
+        ("token=", FORM),
+        ("other=1", FORM),
+        ("token=a&token=b", FORM),
+        ("token=a", "text/plain"),
+        ('{"token": "a"}', "application/json"),
+        ("&".join(f"f{n}=1" for n in range(30)) + "&token=a", FORM),
+        ("token=" + "a" * 9000, FORM),
+        (b"token=\xff\xfe", FORM),
+    ],
+)
+def test_a_malformed_request_is_told_so(key, client, body, content_type):
+    response = client.post(
+        INTROSPECT, body, content_type=content_type, headers={"Authorization": key.basic}
+    )
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_a_hint_and_a_charset_are_fine(key, client):
+    response = client.post(
+        INTROSPECT,
+        urlencode({"token": key.token, "token_type_hint": "access_token"}),
+        content_type=f"{FORM}; charset=utf-8",
+        headers={"Authorization": key.basic},
+    )
+    assert response.json()["active"] is True
+
+
+def test_a_token_in_the_address_is_refused_and_noted_once(key, client):
+    for _ in range(2):
+        response = client.post(
+            f"{INTROSPECT}?token={key.token}",
+            urlencode({"token": key.token}),
+            content_type=FORM,
+            headers={"Authorization": key.basic},
+        )
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    (event,) = events_about(key.credential.kid)
+    assert (event.kind, event.payload) == ("credential.leak_suspected", {"place": "query"})
+    assert key.token not in repr(vars(event))
+
+
+# --- Forward-auth -----------------------------------------------------------------------------
+
+
+def access(response):
+    return {k: v for k, v in response.headers.items() if k.startswith("X-Access-")}
+
+
+def test_a_good_key_is_allowed_with_the_identity_in_headers(key):
+    response = key.authorize()
+    grant = key.credential.grant
+    assert (response.status_code, response.content) == (200, b"")
+    assert response["Cache-Control"] == "no-store"
+    assert access(response) == {
+        "X-Access-Subject": grant.holder.ref,
+        "X-Access-Organization": grant.organization.ref,
+        "X-Access-Key-Id": key.credential.kid,
+        "X-Access-Grant": grant.ref,
+        "X-Access-Scope": "model:infer",
+        "X-Access-Requests-Per-Minute": "60",
+        "X-Access-Tokens-Per-Day": "1000000",
+    }
+
+
+def test_no_header_is_ever_left_out_or_empty(client):
+    # Some gateways leave the client's own header in place when ours is missing.
+    alone = Key(client).authorize()
+    assert alone["X-Access-Organization"] == "-"
+    assert len(access(alone)) == 7
+    assert all(access(alone).values())
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch", "options"])
+def test_any_method_will_do(key, client, method):
+    response = getattr(client, method)(
+        f"{AUTHORIZE}?scope=model:infer",
+        headers={"X-Gateway-Authorization": key.basic, "Authorization": f"bearer {key.token}"},
+    )
+    assert response.status_code == 200
+
+
+def test_every_useless_key_gets_the_same_bytes(key):
+    answers = [key.authorize(token) for token in key.others()]
+    assert [plain(answer) for answer in answers] == [plain(answers[0])] * len(answers)
+    assert answers[0].status_code == 401
+    assert answers[0]["WWW-Authenticate"] == (
+        'Bearer realm="trusted-access", error="invalid_token"'
+    )
+    assert access(answers[0]) == {}
+
+
+def test_without_a_key_nothing_is_said_to_be_wrong_with_it(key):
+    response = key.authorize(Authorization=None)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == 'Bearer realm="trusted-access"'
+
+
+def test_a_missing_scope_is_403(key):
+    response = key.authorize(query="?scope=cyber:scan")
+    assert response.status_code == 403
+    assert response["WWW-Authenticate"] == (
+        'Bearer realm="trusted-access", error="insufficient_scope", scope="cyber:scan"'
+    )
+    assert access(response) == {}
+
+
+def test_a_dead_key_without_the_scope_is_401(key):
+    Credential.objects.filter(pk=key.credential.pk).update(status=CredentialStatus.RETIRED)
+    assert key.authorize(query="?scope=cyber:scan").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "status"),
+    [
+        ("", "model:infer", 200),
+        ("?scope=model:infer", "model:infer", 200),
+        ("?scope=model:infer%20model:infer", None, 200),
+        ("?scope=model:infer", "cyber:scan", 403),  # a client's own header only narrows
+        ("?scope=cyber:scan", "model:infer", 403),
+        ("?scope=model:infer&scope=cyber:scan", None, 403),
+        ("", None, 400),
+        ("?scope=", None, 400),
+        ("?scope=%20", "", 400),
+        ("?scope=*", None, 400),
+        ("?scope=model:*", None, 400),
+        ("?scope=model:infer%0A", None, 400),
+        ("?scope=model:infer%00", None, 400),
+        ("?scope=model:infer,cyber:scan", None, 400),
+        ("?scope=model:infer", "model:infer, model:infer", 400),
+        ("?" + "&".join(f"a{n}=1" for n in range(2000)), None, 400),
+    ],
+)
+def test_the_scope_must_be_named(key, query, header, status):
+    headers = {"X_Required_Scope": header} if header is not None else {}
+    assert key.authorize(query=query, **headers).status_code == status
+
+
+def test_envoy_appends_the_clients_path_and_only_the_header_counts(key):
+    path = "/v1/responses?scope=model:infer"
+    assert key.authorize(query=path).status_code == 400
+    assert key.authorize(query=path, X_Required_Scope="cyber:scan").status_code == 403
+    assert (
+        key.authorize(query="/?scope=cyber:scan", X_Required_Scope="model:infer").status_code == 200
+    )
+
+
+@pytest.mark.parametrize("credentials", [None, "Basic x", "wrong"])
+def test_a_gateway_must_say_who_it_is(key, credentials):
+    header = basic(key.gateway.client_id, "x") if credentials == "wrong" else credentials
+    response = key.authorize(X_Gateway_Authorization=header)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Basic ")
+    assert access(response) == {}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer {token}, Bearer {token}",
+        "Bearer {token},Bearer x",
+        "Bearer {token} {token}",
+        "Bearer {token}" + "a" * 65_536,
+        "Bearer",
+        "Bearer ",
+        "{token}",
+        "Token {token}",
+        "Basic {token}",
+        "",
+        "Bearer tpk_live_\xff",
+    ],
+)
+def test_any_other_authorization_is_refused(key, header):
+    response = key.authorize(Authorization=header.format(token=key.token))
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].endswith('error="invalid_token"')
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("query", None),
+        ("cookie", "Cookie"),
+        ("original_uri", "X-Original-URI"),
+        ("forwarded_uri", "X-Forwarded-Uri"),
+    ],
+)
+def test_a_key_where_logs_keep_it_is_refused_and_noted(key, place, name):
+    query = "?scope=model:infer" + (f"&key={key.token}" if place == "query" else "")
+    headers = {name.replace("-", "_"): f"/v1?key={key.token}"} if name else {}
+    response = key.authorize(query=query, **headers)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].endswith('error="invalid_request"')
+    (event,) = events_about(key.credential.kid)
+    assert (event.kind, event.payload) == ("credential.leak_suspected", {"place": place})
+
+
+def test_a_made_up_key_in_an_address_accuses_nobody(key):
+    forged = secrets.mint(key.credential.kid).token
+    assert key.authorize(query=f"?scope=model:infer&key={forged}").status_code == 401
+    assert list(events_about(key.credential.kid)) == []
+
+
+# --- When things fail --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_database(key):
+    """Every statement fails as it does when the server is gone."""
+    from django.db import OperationalError  # noqa: PLC0415
+
+    def gone(execute, sql, params, many, context):
+        raise OperationalError("server closed the connection unexpectedly: secret detail")
+
+    with connection.execute_wrapper(gone):
+        yield
+
+
+def test_no_database_is_503_and_never_yes(key, no_database):
+    for response in (key.introspect(), key.authorize()):
+        assert response.status_code == 503
+        assert response.json()["error"] == "temporarily_unavailable"
+        assert (response["Retry-After"], response["Cache-Control"]) == ("2", "no-store")
+        assert b"secret detail" not in response.content
+
+
+def test_a_visitors_cookie_does_not_matter(key, client, no_database):
+    client.cookies["sessionid"] = "a" * 32
+    assert (key.introspect().status_code, key.authorize().status_code) == (503, 503)
+
+
+@pytest.mark.parametrize("door", ["introspect", "authorize"])
+def test_a_defect_of_ours_is_a_plain_500(key, monkeypatch, caplog, door, settings):
+    settings.DEBUG = True
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("a defect with detail")
+
+    monkeypatch.setattr(views, "verify", broken)
+    response = getattr(key, door)()
+    assert response.status_code == 500
+    assert response.json()["error"] == "server_error"
+    assert b"detail" not in response.content
+    assert "a defect with detail" in caplog.text
+
+
+# --- Anything at all -----------------------------------------------------------------------------
+
+ANYTHING = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+HEADER = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=200)
+
+
+@ANYTHING
+@given(body=st.binary(max_size=300), kind=st.sampled_from([FORM, "text/plain", "", "a/b; c=\xff"]))
+def test_introspection_takes_any_body(key, body, kind):
+    response = key.client.post(
+        INTROSPECT, body, content_type=kind, headers={"Authorization": key.basic}
+    )
+    assert response.status_code in {200, 400}
+    assert response.json().get("active") is not True
+
+
+@ANYTHING
+@given(token=st.binary(max_size=120))
+def test_introspection_takes_any_token(key, token):
+    body = b"token=" + b"".join(b"%%%02x" % byte for byte in token)
+    response = key.client.post(
+        INTROSPECT, body, content_type=FORM, headers={"Authorization": key.basic}
+    )
+    assert response.status_code in {200, 400}
+    assert response.json().get("active") is not True
+
+
+@ANYTHING
+@given(gateway=HEADER, authorization=HEADER, scope=HEADER, query=HEADER)
+def test_forward_auth_takes_any_header(key, gateway, authorization, scope, query):
+    for basic_or_junk in (key.basic, gateway):
+        response = key.client.get(
+            AUTHORIZE,
+            headers={
+                "X-Gateway-Authorization": basic_or_junk,
+                "Authorization": authorization,
+                "X-Required-Scope": scope,
+            },
+            QUERY_STRING=query,
+        )
+        assert response.status_code in {400, 401}
+    assert response.status_code == 401
+
+
+def test_another_releases_gateway_sees_nothing(key, client):
+    gateway, secret = make_gateway(ModelReleaseFactory(), name="Elsewhere")
+    key.basic = basic(gateway.client_id, secret)
+    assert key.introspect().content == b'{"active": false}'
+    assert key.authorize().status_code == 401
+
+
+def test_a_machines_address_that_does_not_exist_is_404(client):
+    assert client.get("/sandbox/v1/nothing").status_code == 404

@@ -1,0 +1,71 @@
+"""Grants and keys in force."""
+
+from datetime import timedelta
+
+import factory
+from django.utils import timezone
+
+from portal.applications.enums import ApplicationStatus
+from portal.credentials import secrets
+from portal.credentials.enums import CredentialStatus, GrantStatus
+from portal.credentials.models import Credential, Grant
+from tests.factories.applications import ApplicationFactory
+
+
+def in_days(days):
+    return lambda: timezone.now() + timedelta(days=days)
+
+
+class GrantFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Grant
+
+    application = factory.SubFactory(ApplicationFactory, status=ApplicationStatus.GRANTED)
+    phase = factory.SelfAttribute("application.phase")
+    holder = factory.SelfAttribute("application.applicant")
+    organization = factory.SelfAttribute("application.organization")
+    scopes = factory.LazyFunction(lambda: ["model:infer"])
+    requests_per_minute = 60
+    tokens_per_day = 1_000_000
+    status = GrantStatus.ACTIVE
+    starts_at = factory.LazyFunction(in_days(-1))
+    ends_at = factory.LazyFunction(in_days(90))
+
+
+class CredentialFactory(factory.django.DjangoModelFactory):
+    """A slot waiting to be claimed."""
+
+    class Meta:
+        model = Credential
+
+    grant = factory.SubFactory(GrantFactory)
+    kid = factory.LazyFunction(secrets.new_kid)
+    scopes = factory.SelfAttribute("grant.scopes")
+    status = CredentialStatus.READY
+    ready_at = factory.LazyFunction(timezone.now)
+    expires_at = factory.LazyFunction(in_days(7))
+
+
+def make_live_key(**fields):
+    """Return (credential, token): claimed and working, unless `fields` say otherwise.
+
+    For instance make_live_key(grant__holder=user, scopes=["model:infer"]).
+    """
+    kid = fields.pop("kid", None) or secrets.new_kid()
+    minted = secrets.mint(kid)
+    grant = fields.pop("grant", None) or GrantFactory(
+        **{name.removeprefix("grant__"): fields.pop(name) for name in _of_grant(fields)}
+    )
+    live = {
+        "status": CredentialStatus.ACTIVE,
+        "digest": minted.digest,
+        "pepper_version": minted.pepper_version,
+        "claimed_at": timezone.now(),
+        "claimed_by": grant.holder,
+        "expires_at": timezone.now() + timedelta(days=30),
+    }
+    return CredentialFactory(kid=kid, grant=grant, **{**live, **fields}), minted.token
+
+
+def _of_grant(fields):
+    return [name for name in fields if name.startswith("grant__")]

@@ -1,0 +1,145 @@
+"""People and applications brought to a stage through the services, as the portal does it."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from portal.applications.services import save_answers, start_application, submit_application
+from portal.audit.services import System
+from portal.credentials.models import Credential, Grant
+from portal.credentials.services import claim_credential, issue_credential
+from portal.programs.models import Question
+from portal.programs.selectors import current_agreement
+from portal.programs.services import sign_agreement
+from portal.reviews.services import approve_application, record_review, take_application
+from tests.factories.accounts import UserFactory
+from tests.factories.programs import (
+    AgreementVersionFactory,
+    CapabilityFactory,
+    ModelReleaseFactory,
+    RolloutPhaseFactory,
+)
+
+STANDARD, ELEVATED, CRITICAL = "model:infer", "cyber:triage", "cyber:exploit-analysis"
+TIERS = {STANDARD: "standard", ELEVATED: "elevated", CRITICAL: "critical"}
+SCORES = {"score_need": 4, "score_safeguards": 4, "score_track_record": 3}
+WORKER = System("worker")
+
+
+def reviewer(**fields):
+    return UserFactory(permissions=["reviews.review_application"], is_staff=True, **fields)
+
+
+def decider(**fields):
+    permissions = ["reviews.decide_application", "reviews.waive_conflict"]
+    return UserFactory(permissions=permissions, is_staff=True, **fields)
+
+
+def responder(**fields):
+    return UserFactory(permissions=["credentials.revoke_credentials"], is_staff=True, **fields)
+
+
+def manager(**fields):
+    permissions = ["programs.change_rolloutphase", "programs.halt_phase"]
+    return UserFactory(permissions=permissions, is_staff=True, **fields)
+
+
+def open_phase(**fields):
+    """A published release with one scope a tier, terms, and one question each phase asks."""
+    now = timezone.now()
+    release = fields.pop("release", None) or ModelReleaseFactory(published_at=now)
+    phase = RolloutPhaseFactory(
+        **{"release": release, "opens_at": now - timedelta(days=1), **fields}
+    )
+    phase.capabilities.set(
+        CapabilityFactory(release=release, scope=scope, tier=tier) for scope, tier in TIERS.items()
+    )
+    AgreementVersionFactory(release=release)
+    Question.objects.create(
+        phase=phase, key="purpose", section="Use", order=1, kind="long_text", prompt="What for?"
+    )
+    return phase
+
+
+def sign(user, phase):
+    agreement = current_agreement(phase.release)
+    return sign_agreement(
+        agreement_id=agreement.pk, sha256=agreement.sha256, signed_name="A. Person", by=user
+    )
+
+
+def draft(*, phase=None, by=None, scopes=(STANDARD,)):
+    """Complete and signed: ready to be submitted."""
+    phase, by = phase or open_phase(), by or UserFactory()
+    sign(by, phase)
+    application = start_application(phase_id=phase.pk, by=by)
+    return save_answers(
+        application_id=application.pk,
+        version=application.version,
+        answers={"purpose": "Triage of alerts."},
+        scopes=list(scopes),
+        by=by,
+    )
+
+
+def submitted(**given):
+    application = draft(**given)
+    submit_application(application_id=application.pk, by=application.applicant)
+    return again(application)
+
+
+def in_review(**given):
+    application = submitted(**given)
+    take_application(application_id=application.pk, by=reviewer())
+    return again(application)
+
+
+def review(application, *, by=None, recommendation="approve"):
+    return record_review(
+        application_id=application.pk,
+        recommendation=recommendation,
+        scores=SCORES,
+        comment="Looked at it.",
+        by=by or reviewer(),
+    )
+
+
+def reviewed(*, times=2, **given):
+    """In review, with enough recommendations for any tier."""
+    application = in_review(**given)
+    for _ in range(times):
+        review(application)
+    return application
+
+
+def approve(application, *, by=None, scopes=None):
+    return approve_application(
+        application_id=application.pk,
+        scopes=application.scopes if scopes is None else scopes,
+        text="Welcome.",
+        by=by or decider(),
+    )
+
+
+def opened(**given) -> Grant:
+    """Approved, its grant activating: a row no worker has seen."""
+    return Grant.objects.get(application=approve(reviewed(**given)))
+
+
+def ready(**given) -> Credential:
+    """A slot waiting to be claimed."""
+    grant = opened(**given)
+    issue_credential(grant_id=grant.pk, by=WORKER)
+    return grant.credentials.get()
+
+
+def claimed(**given):
+    """(credential, token)."""
+    credential = ready(**given)
+    minted = claim_credential(kid=credential.kid, by=credential.grant.holder)
+    return again(credential), minted.token
+
+
+def again(row):
+    """The row as it stands now, nothing cached."""
+    return type(row)._default_manager.get(pk=row.pk)

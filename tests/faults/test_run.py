@@ -1,0 +1,174 @@
+"""`make run` as a newcomer meets it: it comes up, it goes away whole, it survives being killed."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UP = "Ctrl-C stops everything"
+# What the tests themselves were given; a newcomer's shell has none of it.
+GIVEN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_PEPPERS", "DEMO")
+# Seconds for a second start: the promise is for a machine that is not busy with tests as well.
+AT_REST = os.getloadavg()[0] < os.cpu_count() and "PYTEST_XDIST_WORKER" not in os.environ
+QUICK = 15 if AT_REST else 90
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
+
+
+class Run:
+    """One `make run`, and all the processes that came of it."""
+
+    def __init__(self, data, output):
+        env = {name: value for name, value in os.environ.items() if name not in GIVEN}
+        self.began = time.monotonic()
+        self.output = output
+        self.family = []
+        with output.open("w") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "portal.run"],
+                cwd=ROOT,
+                env=env | {"DATA_DIR": str(data)},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self):
+        return self.output.read_text()
+
+    def wait_until_up(self, patience=240):
+        until(lambda: UP in self.said or self.process.poll() is not None, patience, self)
+        assert self.process.poll() is None, self.said
+        self.took = time.monotonic() - self.began
+        self.family = psutil.Process(self.process.pid).children(recursive=True)
+        return self
+
+    def end(self, by):
+        self.process.send_signal(by)
+        status = self.process.wait(30)
+        until(lambda: not self.alive(), 30, self)
+        return status
+
+    def alive(self):
+        return [each for each in self.family if each.is_running()]
+
+    def named(self, part):
+        """Those of the family with this in their command line, the eldest first."""
+        return [each for each in self.family if part in " ".join(each.cmdline())]
+
+
+def until(condition, patience, run):
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"{run.alive()}\n{run.said}"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def start(data, tmp_path):
+    """Start it on the folder that has the demo already; what is left at the end is ended."""
+    with contextlib.ExitStack() as stack:
+
+        def begin():
+            run = Run(data, tmp_path / f"{time.monotonic_ns()}.log")
+            stack.callback(end_all, run)
+            return run
+
+        yield begin
+
+
+def end_all(run):
+    for each in [*run.alive(), run.process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    run.process.wait()
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """The first start of all, on an empty folder, ended by Ctrl-C."""
+    folder = tmp_path_factory.mktemp("run")
+    run = Run(folder / "data", folder / "first.log")
+    try:
+        run.wait_until_up()
+        url = json.loads((folder / "data" / "urls.json").read_text())["DATABASE_URL"]
+        with psycopg.connect(url) as link:
+            link.execute("CREATE TABLE kept AS SELECT 7 AS n")
+        run.answers = [answer(address) for address in addresses(run)]
+        run.status = run.end(by=signal.SIGINT)
+        run.left = run.alive()
+    finally:
+        end_all(run)
+    return run, folder / "data"
+
+
+@pytest.fixture
+def data(first):
+    return first[1]
+
+
+def addresses(run):
+    portal = re.search(r"Portal +(\S+)/", run.said)[1]
+    sandbox = re.search(r"Sandbox +(\S+)/", run.said)[1]
+    return [f"{portal}/healthz", f"{portal}/readyz", f"{sandbox}/healthz"]
+
+
+def answer(address):
+    with urllib.request.urlopen(address, timeout=5) as reply:
+        return reply.status
+
+
+def test_the_first_start_loads_the_demo_and_everything_answers(first):
+    run, data = first
+    assert run.answers == [200, 200, 200]
+    assert (data / "demo" / "welcome.txt").read_text().rstrip() in run.said
+    assert "curl http://127.0.0.1:" in run.said
+
+
+def test_ctrl_c_leaves_no_process(first):
+    run, _ = first
+    assert len(run.family) > 8  # or there was nothing that could be left
+    assert (run.status, run.left) == (0, [])
+
+
+def test_a_second_start_is_quick_keeps_the_data_and_is_the_only_one(start, data):
+    run = start().wait_until_up()
+    assert run.took < QUICK
+    assert "Loading the demo" not in run.said
+    url = json.loads((data / "urls.json").read_text())["DATABASE_URL"]
+    with psycopg.connect(url) as link:
+        assert link.execute("SELECT n FROM kept").fetchone() == (7,)
+    another = start()
+    assert another.process.wait(60) == 1
+    assert "It runs already" in another.said
+    assert run.end(by=signal.SIGTERM) == 0
+
+
+@LINUX
+def test_kill_9_leaves_no_process_and_the_next_start_recovers(start):
+    assert start().wait_until_up().end(by=signal.SIGKILL) == -signal.SIGKILL
+    run = start().wait_until_up()
+    # And when only the web server is killed: its workers, which it leaves behind, end as well.
+    run.named("portal.wsgi")[0].kill()
+    assert run.process.wait(30) != 0
+    until(lambda: not run.alive(), 30, run)
+
+
+def test_ctrl_c_while_it_starts_leaves_no_process(start):
+    run = start()
+    until(lambda: "Starting web" in run.said, 120, run)
+    run.family = psutil.Process(run.process.pid).children(recursive=True)
+    run.process.send_signal(signal.SIGINT)
+    run.process.wait(60)
+    until(lambda: not run.alive(), 30, run)

@@ -1,0 +1,192 @@
+"""From a stranger's sign-up to the refused key, through pages and doors only."""
+
+import html
+import json
+import re
+import shlex
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from types import SimpleNamespace
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+
+from portal.applications.models import Application
+from portal.credentials.models import Credential, Revocation
+from portal.demo.mailbox import mails
+from portal.redaction import KEY
+from tests.factories import stories
+from tests.factories.accounts import PASSWORD, StaffFactory
+from tests.factories.gateway import basic, make_gateway
+from tests.journeys.visitor import Visitor
+from tests.processes import free_port, portal_environment, until, web
+
+ADA = "ada@example.org"
+REVIEW = {
+    "recommendation": "approve",
+    "score_need": "4",
+    "score_safeguards": "3",
+    "score_track_record": "5",
+    "comment": "Sound.",
+}
+KIND_OF_CODE = re.compile(r"^\s*([A-Z]{3,4}-[A-Z]{3,4})\s*$", re.MULTILINE)
+
+
+@contextmanager
+def a_portal():
+    """A phase that is open, and portal and sandbox as processes of their own."""
+    phase = stories.open_phase()
+    gateway, secret = make_gateway(phase.release)
+    ports = two_free_ports()
+    addresses = [f"http://127.0.0.1:{port}" for port in ports]
+    credentials = basic(gateway.client_id, secret)
+    sandbox = {
+        "PORTAL_URL": addresses[0],
+        "SANDBOX_GATEWAY_ID": gateway.client_id,
+        "SANDBOX_GATEWAY_SECRET": secret,
+    }
+    env = portal_environment(BASE_URL=addresses[0], SANDBOX_URL=addresses[1], **sandbox)
+    with ExitStack() as stack:
+        stack.enter_context(web("portal.wsgi:application", env, ports[0]))
+        stack.enter_context(web("portal.gateway.sandbox:application", env, ports[1]))
+        yield SimpleNamespace(
+            address=addresses[0], phase=phase, credentials=credentials, gateway_secret=secret
+        )
+
+
+def two_free_ports():
+    first = free_port()
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", first))
+        return first, free_port()
+
+
+def mailed(template_words, *, to=ADA):
+    """The newest mail to somebody whose subject holds these words, once it is there."""
+    found = []
+
+    def arrived():
+        found[:] = [mail for mail in mails(to) if template_words.lower() in mail.subject.lower()]
+        return found
+
+    until(arrived)
+    return found[0]
+
+
+def sign_up(portal):
+    ada = Visitor(portal.address).get("/accounts/signup/")
+    ada.send({"email": ADA, "name": "Ada Lovelace", "password1": PASSWORD})
+    found = []
+    until(lambda: found.extend(m for m in mails(ADA) if KIND_OF_CODE.search(m.body)) or found)
+    ada.send({"code": KIND_OF_CODE.search(found[0].body)[1]})
+    assert (ada.status, ada.path) == (200, "/")
+    return ada
+
+
+def apply(portal, ada):
+    ada.get(f"/apply/?phase={portal.phase.ref}").send({"phase": portal.phase.ref})
+    application = Application.objects.get()
+    here = f"/applications/{application.ref}/"
+    assert ada.path == here
+    ada.get(f"{here}section/1/").send({"purpose": "Triage of alerts."})
+    ada.get(f"{here}capabilities/").send({"scopes": [stories.STANDARD, stories.ELEVATED]})
+    ada.get(f"{here}agreement/").send({"signed_name": "Ada Lovelace"})
+    ada.get(f"{here}check/").send()
+    assert (ada.status, ada.path) == (200, here)
+    assert stories.again(application).status == "submitted"
+    return application
+
+
+def staff(portal, role):
+    person = StaffFactory()
+    person.groups.add(Group.objects.get(name=role))
+    visitor = Visitor(portal.address).get("/admin/")
+    visitor.send({"login": person.email, "password": PASSWORD})
+    assert (visitor.status, visitor.path) == (200, "/admin/")
+    return visitor
+
+
+def review_and_approve(portal, application):
+    """Two reviewers, as the elevated tier wants; the second approves less than was asked."""
+    rosa, ruben = staff(portal, "reviewer"), staff(portal, "reviewer")
+    desk = f"/admin/applications/application/{application.ref}/"
+    assert application.ref in rosa.get("/admin/applications/application/").text
+    rosa.get(f"{desk}take/").send()
+    for each in (rosa, ruben):
+        each.get(f"{desk}review/").send(REVIEW)
+        assert each.status == 200
+    ruben.get(f"{desk}approve/").send({"scopes": [stories.STANDARD], "text": "Welcome."})
+    assert ruben.status == 200
+    assert stories.again(application).status == "granted"
+
+
+def forget_the_sign_in(visitor):
+    """As if Ada had signed in an hour ago."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore(visitor.session_key())
+    for record in store.get("account_authentication_methods", []):
+        record["at"] -= 3600
+    store.save()
+
+
+def claim(portal, ada):
+    """(the key, the curl line); the first is in that one answer only."""
+    key = Credential.objects.get()
+    page = f"/access/keys/{key.kid}/claim/"
+    assert page in ada.get("/access/").text
+    forget_the_sign_in(ada)
+    assert ada.get(page).path.startswith("/accounts/reauthenticate/")
+    ada.send({"password": PASSWORD})
+    assert ada.path == page
+    ada.send({"name": "Laboratory machine"})
+    assert (ada.status, "no-store" in ada.headers["Cache-Control"]) == (200, True)
+    token = KEY.search(ada.text)[0]
+    curl = re.search(r'<pre id="curl"[^>]*><code>(.*?)</code>', ada.text, re.DOTALL)[1]
+    for again in ("/access/", page, f"/applications/{Application.objects.get().ref}/"):
+        assert token not in ada.get(again).text
+    return token, html.unescape(curl)
+
+
+def authorized(portal, token):
+    """What `/gateway/authorize` tells a gateway about the key."""
+    headers = {
+        "X-Gateway-Authorization": portal.credentials,
+        "Authorization": f"Bearer {token}",
+        "X-Required-Scope": stories.STANDARD,
+    }
+    asked = urllib.request.Request(f"{portal.address}/gateway/authorize", headers=headers)
+    try:
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def run_curl(line):
+    """The line as it stands on the page, in a shell's words; (status, answer)."""
+    command = shlex.split(line.replace("\\\n", " "))
+    assert command[0] == "curl"
+    done = subprocess.run(
+        [*command, "--silent", "--write-out", "\n%{http_code}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), json.loads(body)
+
+
+def revoke_in_bulk(portal, who=ADA):
+    responder = staff(portal, "incident_responder")
+    responder.get("/admin/credentials/revocation/add/")
+    responder.send({"by": "person", "person": who, "reason": "incident"})
+    case = Revocation.objects.get()
+    assert case.ref in responder.path
+    responder.send({"typed_count": "1"})
+    assert responder.status == 200
+    return case

@@ -1,0 +1,168 @@
+"""Real servers beside the test: started, waited for, ended with the test."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+
+import psutil
+import pytest
+from celery import current_app
+from celery.exceptions import DuplicateNodenameWarning
+from django.db import connection
+
+from portal.embedded import die_with_parent
+
+PATIENCE = 30
+
+
+def free_port() -> int:
+    """A port nobody has at this moment, below those that outgoing connections draw from."""
+    for port in range(21_000 + os.getpid() % 9_000, 32_000):
+        with contextlib.suppress(OSError), socket.socket() as trial:
+            trial.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("No free port.")
+
+
+def portal_environment(**more: str) -> dict[str, str]:
+    """The environment of a process that shares this test's own database."""
+    server, _, _name = os.environ["DATABASE_URL"].rpartition("/")
+    return {**os.environ, "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}", **more}
+
+
+@contextlib.contextmanager
+def web(application: str, env: Mapping[str, str], port: int | None = None) -> Iterator[str]:
+    """Serve a WSGI application with granian, as in production; yields its address."""
+    port = port or free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--blocking-threads", "4", "--log-level", "warning"]
+    with process([*command, application], env) as running:
+        wait_for(f"{address}/healthz", running)
+        yield address
+
+
+@contextlib.contextmanager
+def process(command: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command until the block ends; ended with the test, however the test ends."""
+    tie = die_with_parent(signal.SIGTERM)
+    # The tie is one system call prepared before the fork, so threads of the test do not matter.
+    running = subprocess.Popen(command, env=dict(env), preexec_fn=tie)  # noqa: PLW1509
+    try:
+        yield running
+    finally:
+        running.terminate()
+        try:
+            running.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+
+
+def wait_for(address: str, running: subprocess.Popen[bytes]) -> None:
+    """Poll until something answers there, other than that it failed."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if running.poll() is not None:
+            raise RuntimeError(f"{running.args} ended with {running.returncode}")
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            if _status(address) < 500:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"Nothing answers at {address}.")
+
+
+def _status(address: str) -> int:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return answer.status
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code
+
+
+class Worker:
+    """A real Celery worker on this test's own database and broker; start, stop or kill it."""
+
+    def __init__(self) -> None:
+        self.name = f"test{os.getpid()}@localhost"
+        self.running: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, beat: bool = False, concurrency: int = 1) -> None:
+        """Start it and wait until it answers. With `beat` it also reconciles on schedule."""
+        command = [sys.executable, "-m", "celery", "--quiet", "-A", "portal", "worker"]
+        command += ["--hostname", self.name, "--concurrency", str(concurrency)]
+        command += ["--loglevel", "warning"]
+        command += ["--without-gossip", "--without-mingle", *(["--beat"] if beat else [])]
+        tie, env = die_with_parent(signal.SIGTERM), portal_environment()
+        self.running = subprocess.Popen(command, env=env, preexec_fn=tie)  # noqa: PLW1509
+        until(self.answers)
+
+    def answers(self) -> bool:
+        if self.running.poll() is not None:
+            raise RuntimeError(f"The worker ended with {self.running.returncode}.")
+        with warnings.catch_warnings():
+            # A slow answer to an earlier ping arrives beside the next one's.
+            warnings.simplefilter("ignore", DuplicateNodenameWarning)
+            return bool(current_app.control.ping(destination=[self.name], timeout=0.5, limit=1))
+
+    def stop(self) -> None:
+        """Let it finish what it is doing."""
+        if self.running is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for each in self._family():
+                    each.resume()  # a frozen one hears nothing
+            self.running.terminate()
+            try:
+                self.running.wait(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self.running = None
+
+    def freeze(self) -> None:
+        """Stop its clock: it holds its connections and does nothing."""
+        for each in self._family():
+            each.suspend()
+
+    def kill(self) -> None:
+        """kill -9, the children too: what a machine that loses its power looks like."""
+        for each in self._family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        self.running.wait()
+        self.running = None
+
+    def _family(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.running.pid)
+        return [*parent.children(recursive=True), parent]
+
+
+@pytest.fixture
+def worker(settings) -> Iterator[Worker]:
+    """Services ring, and whoever calls `worker.start()` has somebody who hears it.
+
+    Until then the rings wait in the broker, as they do while every worker is down. The database
+    must be transactional: django_db(transaction=True).
+    """
+    settings.DOORBELL = True
+    current_app.control.purge()  # rings of an earlier test, whose rows are gone
+    started = Worker()
+    yield started
+    started.stop()
+
+
+def until(true: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Poll until `true()` is, or fail."""
+    deadline = time.monotonic() + patience
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Not true within {patience} s: {true}")
+        time.sleep(0.05)

@@ -1,0 +1,49 @@
+"""A pytest plugin: real engines for the tests, up before Django reads its settings.
+
+They are started once, by the process that was called; workers (pytest-xdist) inherit their
+addresses. pytest-django gives each worker a database of its own, and here each gets a numbered
+Redis database of its own. Whatever the environment gives already is left alone.
+"""
+
+import base64
+import os
+import secrets
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+WORKER = "PYTEST_XDIST_WORKER"
+DATA = Path(__file__).resolve().parent.parent / ".data" / "tests"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    if WORKER in os.environ:
+        os.environ["REDIS_URL"] = own_database(os.environ["REDIS_URL"], os.environ[WORKER])
+        return
+    # Imported late, so that coverage has begun.
+    from portal import embedded  # noqa: PLC0415
+
+    stack = ExitStack()
+    early_config.add_cleanup(stack.close)
+    home, urls = stack.enter_context(embedded.throwaway(DATA))
+    os.environ.update(urls)
+    for name, value in environment(home).items():
+        os.environ.setdefault(name, value)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """What the settings need besides the engines' addresses."""
+    return {
+        "SECRET_KEY": secrets.token_urlsafe(64),
+        "CREDENTIAL_PEPPERS": "1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "DATA_DIR": str(home / "files"),
+        "DEMO": "1",
+    }
+
+
+def own_database(url: str, worker: str) -> str:
+    """Return the address of this worker's Redis database: gw0 has the first after the given."""
+    server, _, number = url.rpartition("/")
+    return f"{server}/{int(number) + 1 + int(worker.removeprefix('gw'))}"

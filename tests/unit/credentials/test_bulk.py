@@ -1,0 +1,306 @@
+"""A case of revocation: what is frozen, what dies, who is told, and how often."""
+
+import hashlib
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from portal.audit.selectors import events_about
+from portal.credentials import services
+from portal.credentials.enums import ItemStatus as I
+from portal.credentials.models import Credential, Revocation, RevocationItem
+from portal.credentials.selectors import (
+    SETTLE,
+    Selector,
+    pick_kids,
+    split_kids,
+    unfinished_revocations,
+)
+from portal.credentials.services import bulk
+from portal.credentials.verification import explain
+from portal.errors import Conflict, Gone, Invalid, InvalidTransition, NotAllowed
+from portal.mail.models import OutgoingMail
+from tests.factories.accounts import UserFactory
+from tests.factories.credentials import CredentialFactory, make_live_key
+from tests.factories.programs import RolloutPhaseFactory
+from tests.factories.stories import WORKER, again, manager, responder
+from tests.log import written
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def phase():
+    return RolloutPhaseFactory()
+
+
+@pytest.fixture
+def by():
+    return responder()
+
+
+def live(phase, count=3):
+    return [make_live_key(grant__application__phase=phase)[0] for _ in range(count)]
+
+
+def preview(phase, by, **given):
+    asked = {"selector": Selector("phase", phase.ref), "reason": "incident", "note": ""}
+    return services.preview_revocation(**asked | given, by=by)
+
+
+def confirm(case, by, **given):
+    asked = {"digest": case.digest, "typed_count": str(case.count)}
+    return services.start_revocation(revocation_id=case.pk, **asked | given, by=by)
+
+
+def finish(case):
+    return services.finish_revocation(revocation_id=case.pk, by=WORKER)
+
+
+def items(case):
+    return list(case.items.order_by("pk").values_list("status", flat=True))
+
+
+def told():
+    return sorted(OutgoingMail.objects.values_list("context__kid", flat=True))
+
+
+def overdue():
+    """Let the pauses between attempts be over."""
+    RevocationItem.objects.update(next_attempt_at=timezone.now())
+
+
+@contextmanager
+def no_mail_to(person):
+    """The database itself refuses to queue mail for this person."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse_mail() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'no'; END $$"
+        )
+        cursor.execute(
+            "CREATE TRIGGER refuse_mail BEFORE INSERT ON mail_outgoingmail FOR EACH ROW "
+            f"WHEN (NEW.\"to\" = '{person.email}') EXECUTE FUNCTION refuse_mail()"
+        )
+        yield
+        cursor.execute("DROP TRIGGER refuse_mail ON mail_outgoingmail")
+        cursor.execute("DROP FUNCTION refuse_mail()")
+
+
+# --- Preview -----------------------------------------------------------------------------------
+def test_a_preview_freezes_the_live_keys_and_revokes_nothing(phase, by):
+    keys = live(phase)
+    slot = CredentialFactory(grant__application__phase=phase)
+    make_live_key(  # dead before
+        grant__application__phase=phase, status="expired", expires_at=timezone.now()
+    )
+    make_live_key()  # of another phase
+    with written() as log:
+        case = preview(phase, by)
+    kids = sorted(key.kid for key in [*keys, slot])
+    assert (case.status, case.count, items(case)) == ("previewed", 4, [I.FROZEN] * 4)
+    assert case.digest == hashlib.sha256("\n".join(kids).encode()).hexdigest()
+    assert case.expires_at - case.previewed_at == timedelta(minutes=15)
+    assert log == [
+        ("revocation.drafted", case.ref, case.ref, by.ref),
+        ("revocation.previewed", case.ref, case.ref, by.ref),
+    ]
+    assert all(explain(key.kid) for key in keys)
+
+
+def test_a_preview_is_refused_without_anything_to_do_or_a_known_reason(phase, by):
+    for asked in ({}, {"reason": "whim"}, {"selector": Selector("colour", "red")}):
+        with pytest.raises(Invalid):
+            preview(phase, by, **asked)
+    with pytest.raises(NotAllowed):
+        preview(phase, manager())
+    assert not Revocation.objects.exists()
+
+
+def test_a_note_never_keeps_a_key(phase, by):
+    _key, token = make_live_key(grant__application__phase=phase)
+    case = preview(phase, by, note=f"curl -H 'Bearer {token}'")
+    assert case.note == "curl -H 'Bearer tpk_live_[redacted]'"
+
+
+@pytest.mark.parametrize(
+    ("text", "kids"),
+    [
+        ("A" * 16, ["A" * 16]),
+        (f"tpk_live_{'A' * 16}_{'s' * 49}", ["A" * 16]),
+        (f'KEY="tpk_test_{"A" * 16}_{"s" * 20}"', ["KEY=", "A" * 16]),
+        (f"API_KEY=tpk_live_{'A' * 16}_{'s' * 49},{'B' * 16}", ["A" * 16, "B" * 16]),
+        (f"tpk_live_{'A' * 16}", ["A" * 16]),
+        (" ,;\n\t", []),
+    ],
+)
+def test_pasted_keys_are_cut_to_their_kids(text, kids):
+    assert split_kids(text) == kids
+
+
+def test_lines_that_hold_something_else_are_counted():
+    assert pick_kids(f"kid\n{'A' * 16}\n\n{'B' * 16} x\n") == (["A" * 16, "B" * 16], [1, 4])
+
+
+# --- Confirm -----------------------------------------------------------------------------------
+def test_confirming_kills_and_says_so_once_a_key(phase, by):
+    keys = live(phase)
+    case = preview(phase, by)
+    with written() as log:
+        confirm(case, by)
+    assert [explain(key.kid).code for key in keys] == ["key_revoked"] * 3
+    threads = [key.grant.application.ref for key in keys]
+    assert log == [
+        *(("credential.revoked", k.kid, t, by.ref) for k, t in zip(keys, threads, strict=True)),
+        ("revocation.confirmed", case.ref, case.ref, by.ref),
+    ]
+    assert (items(case), told()) == ([I.PENDING] * 3, [])
+    key = again(keys[0])
+    assert (key.revoked_by, key.revoked_reason) == (by, "incident")
+
+
+def test_what_died_or_was_born_while_the_preview_was_open(phase, by):
+    keys = live(phase)
+    case = preview(phase, by)
+    services.revoke_credential(kid=keys[0].kid, reason="misuse", by=by)
+    (later,) = live(phase, 1)
+    confirm(case, by)
+    assert items(case) == [I.SKIPPED, I.PENDING, I.PENDING]
+    assert (again(keys[0]).revoked_reason, bool(explain(later.kid))) == ("misuse", True)
+    finish(case)
+    assert told() == sorted(key.kid for key in keys)  # the first by its own revocation
+    assert again(case).status == "completed"
+    assert events_about(case.ref).first().kind == "revocation.completed"
+
+
+@pytest.mark.parametrize("typed", ["1,000", " 1000 ", "1 000", "1.000", "1'000"])
+def test_the_count_may_be_typed_as_people_group_digits(phase, by, typed):
+    live(phase, 1)
+    case = preview(phase, by)
+    Revocation.objects.update(count=1000)
+    assert confirm(case, by, typed_count=typed).status == "running"
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({"typed_count": "4"}, Invalid),
+        ({"typed_count": ""}, Invalid),
+        ({"digest": ""}, Conflict),
+        ({"digest": "f" * 64}, Conflict),
+    ],
+)
+def test_nothing_dies_without_this_digest_and_this_count(phase, by, given, refusal):
+    keys = live(phase)
+    case = preview(phase, by)
+    with written() as log, pytest.raises(refusal):
+        confirm(case, by, **given)
+    assert log == []
+    assert all(explain(key.kid) for key in keys)
+
+
+def test_an_old_a_cancelled_and_a_stranger_s_confirmation_are_refused(phase, by):
+    (key,) = live(phase, 1)
+    case = preview(phase, by)
+    with pytest.raises(NotAllowed):
+        confirm(case, UserFactory())
+    Revocation.objects.update(expires_at=timezone.now())
+    with pytest.raises(Gone):
+        confirm(case, by)
+    services.cancel_revocation(revocation_id=case.pk, by=by)
+    for act in (confirm, lambda case, by: services.cancel_revocation(revocation_id=case.pk, by=by)):
+        with pytest.raises((Conflict, InvalidTransition)):
+            act(case, by)
+    assert explain(key.kid)
+
+
+# --- Telling the holders -----------------------------------------------------------------------
+def test_work_goes_on_where_it_stopped_and_tells_everyone_once(phase, by, monkeypatch):
+    monkeypatch.setattr(bulk, "CHUNK", 2)
+    keys = live(phase)
+    case = preview(phase, by)
+    confirm(case, by)
+    assert (finish(case), items(case)) == (2, [I.DONE, I.DONE, I.PENDING])
+    assert again(case).status == "running"
+    assert (finish(case), again(case).status) == (1, "completed")
+    with written() as log:
+        assert finish(case) == 0
+    assert (log, told()) == ([], sorted(key.kid for key in keys))
+
+
+def test_a_failure_is_counted_shown_and_tried_again(phase, by):
+    keys = live(phase, 2)
+    case = preview(phase, by)
+    confirm(case, by)
+    with no_mail_to(keys[0].grant.holder):
+        assert finish(case) == 2
+        assert (items(case), told()) == ([I.FAILED, I.DONE], [keys[1].kid])
+        failed = case.items.first()
+        assert (failed.attempts, failed.last_error) == (1, "ProgrammingError")
+        assert failed.next_attempt_at > timezone.now()
+        assert finish(case) == 0  # not due yet
+    assert explain(keys[0].kid).code == "key_revoked"
+    overdue()
+    assert (finish(case), items(case)) == (1, [I.DONE, I.DONE])
+    assert (again(case).status, told()) == ("completed", sorted(key.kid for key in keys))
+
+
+def test_stragglers_are_named_and_still_told_when_it_works_again(phase, by):
+    (key,) = live(phase, 1)
+    case = preview(phase, by)
+    confirm(case, by)
+    with no_mail_to(key.grant.holder), written() as log:
+        for _ in range(bulk.GIVE_UP_WAITING_AFTER + 1):
+            overdue()
+            finish(case)
+    assert (again(case).status, items(case)) == ("completed_with_stragglers", [I.FAILED])
+    assert [kind for kind, *_ in log] == ["revocation.completed_with_stragglers"]
+    Revocation.objects.update(confirmed_at=timezone.now() - SETTLE)
+    overdue()
+    assert unfinished_revocations() == [case.pk]
+    finish(case)
+    assert (again(case).status, items(case), told()) == ("completed", [I.DONE], [key.kid])
+    assert unfinished_revocations() == []
+
+
+def test_reconciling_leaves_alone_a_case_that_a_worker_is_at(phase, by):
+    live(phase)
+    case = preview(phase, by)
+    assert unfinished_revocations() == []
+    confirm(case, by)
+    assert unfinished_revocations() == []  # rung a moment ago
+    Revocation.objects.update(confirmed_at=timezone.now() - SETTLE)
+    assert unfinished_revocations() == [case.pk]
+    case.items.filter(pk=case.items.first().pk).update(status="done", done_at=timezone.now())
+    assert unfinished_revocations() == []
+    case.items.filter(status="done").update(done_at=timezone.now() - SETTLE)
+    assert unfinished_revocations() == [case.pk]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_confirmations_at_once_are_one(phase, by, concurrently):
+    live(phase)
+    case, other = preview(phase, by), responder()
+    outcomes = concurrently(*[lambda by=by: confirm(case, by) for by in (by, other, by, other)])
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    assert [error.code for error in refused] == ["not_previewed"] * 3
+    assert [again(key).status for key in Credential.objects.all()] == ["revoked"] * 3
+    kinds = [event.kind for event in events_about(case.ref)]
+    assert kinds.count("revocation.confirmed") == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_many_workers_at_once_tell_each_holder_once(phase, by, concurrently):
+    keys = live(phase, 8)
+    case = preview(phase, by)
+    confirm(case, by)
+    outcomes = concurrently(*[lambda: finish(case) for _ in range(4)])
+    assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
+    finish(case)
+    assert told() == sorted(key.kid for key in keys)
+    assert again(case).status == "completed"
+    completed = [e for e in events_about(case.ref) if e.kind == "revocation.completed"]
+    assert len(completed) == 1

@@ -1,0 +1,351 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Organization
+from portal.credentials import secrets, verification
+from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
+from portal.credentials.models import Credential
+from portal.credentials.verification import Facts, decide, explain, explain_many, load_facts, verify
+from portal.programs.models import AgreementVersion
+from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.credentials import CredentialFactory, make_live_key
+from tests.factories.programs import AgreementVersionFactory, SignatureFactory
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+HERE = "https://model.example.org"
+
+GOOD = Facts(
+    kid="0123456789ABCDEf",
+    key_status=CredentialStatus.ACTIVE,
+    key_expires_at=NOW + DAY,
+    key_scopes=frozenset({"model:infer", "cyber:scan", "cyber:exploit-analysis"}),
+    claimed_at=NOW - DAY,
+    grant_ref="GRT-AAAAAAAA",
+    grant_status=GrantStatus.ACTIVE,
+    grant_starts_at=NOW - DAY,
+    grant_ends_at=NOW + 2 * DAY,
+    grant_scopes=frozenset({"model:infer", "cyber:scan", "bio:screen"}),
+    requests_per_minute=60,
+    tokens_per_day=1000,
+    holder_ref="USR-AAAAAAAA",
+    holder_active=True,
+    organization_ref="ORG-AAAAAAAA",
+    organization_active=True,
+    phase_halted=False,
+    agreement_current=True,
+    audience=HERE,
+)
+
+# Every level: its value, whether that value allows, and what is told if it is the first to deny.
+KEY = [
+    *((("active", NOW + after), True, None) for after in (SECOND, DAY)),
+    *((("active", NOW - before), False, "key_expired") for before in (0 * DAY, SECOND)),
+    (("active", None), False, "key_expired"),
+    (("expired", NOW + DAY), False, "key_expired"),
+    *(
+        ((status, expiry), False, "key_revoked" if status == "revoked" else "key_not_active")
+        for status in ("requested", "ready", "retired", "revoked", "lapsed")
+        for expiry in (NOW + DAY, NOW - DAY, None)
+    ),
+]
+GRANT = [
+    ((status, *dates), status == "active" and fits)
+    for status in GrantStatus.values
+    for dates, fits in [
+        ((NOW - DAY, NOW + DAY), True),
+        ((NOW, NOW + SECOND), True),
+        ((NOW + SECOND, NOW + DAY), False),
+        ((NOW - DAY, NOW), False),
+    ]
+]
+SCOPE = [
+    (None, True),
+    ("model:infer", True),
+    ("model:infer cyber:scan", True),
+    ("cyber:exploit-analysis", False),  # in the key, no longer in the grant
+    ("bio:screen", False),  # in the grant, not in the key
+    ("model:infer bio:screen", False),
+    ("model:*", False),
+    ("", False),
+    (" ", False),
+]
+
+
+def told(key, grant, holder, organization, halted, signed, audience, scope):
+    """The same rules stated a second time, as a person would read them out."""
+    rules = [
+        (key[1], key[2]),
+        (grant[0][0] == "active", "grant_not_active"),
+        (grant[1], "grant_out_of_dates"),
+        (holder, "holder_not_active"),
+        (organization in (True, None), "organization_not_active"),
+        (not halted, "phase_halted"),
+        (signed, "agreement_not_current"),
+        (audience == HERE, "wrong_audience"),
+        (scope[1], "scope_not_held"),
+    ]
+    return next((code for holds, code in rules if not holds), "")
+
+
+def test_the_whole_table():
+    seen = dict.fromkeys([*DenyCode.values, ""], 0)
+    rest = list(product((True, False), (True, False, None), (True, False), (True, False)))
+    for key, grant in product(KEY, GRANT):
+        facts = replace(
+            GOOD,
+            key_status=key[0][0],
+            key_expires_at=key[0][1],
+            grant_status=grant[0][0],
+            grant_starts_at=grant[0][1],
+            grant_ends_at=grant[0][2],
+        )
+        for holder, organization, halted, signed in rest:
+            asked = replace(
+                facts,
+                holder_active=holder,
+                organization_active=organization,
+                phase_halted=halted,
+                agreement_current=signed,
+            )
+            for audience, scope in product((HERE, "https://elsewhere.example.org"), SCOPE):
+                verdict = decide(asked, audience=audience, scope=scope[0], now=NOW)
+                all_hold = (
+                    key[1] and grant[1] and holder and organization is not False
+                    and not halted and signed and audience == HERE and scope[1]
+                )  # fmt: skip
+                assert verdict.allowed is bool(all_hold)
+                code = told(key, grant, holder, organization, halted, signed, audience, scope)
+                assert verdict.code == code
+                seen[code] += 1
+    # Each reason came up; these two are about keys there are no facts of.
+    assert {code for code, times in seen.items() if not times} == {"malformed", "unknown_key"}
+    assert sum(seen.values()) == len(KEY) * len(GRANT) * 24 * 2 * len(SCOPE)
+
+
+def test_every_refusal_says_why():
+    verdict = decide(replace(GOOD, phase_halted=True), audience=HERE, scope=None, now=NOW)
+    assert verdict.reason == DenyCode.PHASE_HALTED.label
+
+
+def test_facts_show_no_digest():
+    assert "PLANTED" not in repr(replace(GOOD, digest=b"PLANTED", pepper_version=1))
+
+
+def test_a_key_stops_with_whatever_ends_first():
+    assert GOOD.expires_at == NOW + DAY
+    assert replace(GOOD, key_expires_at=NOW + 9 * DAY).expires_at == NOW + 2 * DAY
+    assert replace(GOOD, key_expires_at=None).expires_at == NOW + 2 * DAY
+
+
+# --- From PostgreSQL ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def live(db):
+    return make_live_key()
+
+
+def audience_of(credential):
+    return credential.grant.phase.release.audience
+
+
+def ask(credential, token, scope="model:infer"):
+    return verify(token, audience=audience_of(credential), scope=scope)
+
+
+def test_the_statement_reads_what_stands_in_the_tables(db):
+    organization = OrganizationFactory()
+    credential, token = make_live_key(
+        grant__application__organization=organization,
+        grant__scopes=["cyber:scan", "model:infer"],
+        grant__requests_per_minute=7,
+        grant__tokens_per_day=12_000_000_000,
+        scopes=["model:infer"],
+    )
+    credential.refresh_from_db()
+    grant = credential.grant
+    grant.refresh_from_db()
+    assert load_facts(credential.kid) == Facts(
+        kid=credential.kid,
+        key_status="active",
+        key_expires_at=credential.expires_at,
+        key_scopes=frozenset({"model:infer"}),
+        claimed_at=credential.claimed_at,
+        grant_ref=grant.ref,
+        grant_status="active",
+        grant_starts_at=grant.starts_at,
+        grant_ends_at=grant.ends_at,
+        grant_scopes=frozenset({"model:infer", "cyber:scan"}),
+        requests_per_minute=7,
+        tokens_per_day=12_000_000_000,
+        holder_ref=grant.holder.ref,
+        holder_active=True,
+        organization_ref=organization.ref,
+        organization_active=True,
+        phase_halted=False,
+        agreement_current=True,
+        audience=grant.phase.release.audience,
+        pepper_version=credential.pepper_version,
+        digest=bytes(credential.digest),
+    )
+    assert ask(credential, token).verdict
+
+
+def test_it_is_one_statement(live, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert ask(*live).verdict
+
+
+def test_without_an_organisation(live):
+    facts = load_facts(live[0].kid)
+    assert (facts.organization_ref, facts.organization_active) == (None, None)
+
+
+def test_an_unclaimed_key_has_no_digest(db):
+    slot = CredentialFactory()
+    assert load_facts(slot.kid).digest is None
+    assert verify(
+        secrets.mint(slot.kid).token, audience=audience_of(slot), scope=None
+    ).verdict.code == ("unknown_key")
+    assert explain(slot.kid).code == "key_not_active"
+
+
+def suspend(row):
+    row.suspended_at, row.suspended_by = timezone.now(), UserFactory()
+    row.save()
+
+
+def revoke(credential):
+    credential.status = CredentialStatus.REVOKED
+    credential.revoked_at, credential.revoked_by = timezone.now(), UserFactory()
+    credential.save()
+
+
+def halt(phase):
+    phase.halted_at, phase.halted_by = timezone.now(), UserFactory()
+    phase.save()
+
+
+def changed(row, **fields):
+    type(row).objects.filter(pk=row.pk).update(**fields)
+
+
+LEVELS = {
+    "key_revoked": revoke,
+    "key_expired": lambda c: changed(c, expires_at=timezone.now()),
+    "key_not_active": lambda c: changed(c, status="retired"),
+    "grant_not_active": lambda c: changed(c.grant, status="suspended"),
+    "grant_out_of_dates": lambda c: changed(c.grant, ends_at=timezone.now()),
+    "holder_not_active": lambda c: suspend(c.grant.holder),
+    "organization_not_active": lambda c: suspend(c.grant.organization),
+    "phase_halted": lambda c: halt(c.grant.phase),
+    "agreement_not_current": lambda c: AgreementVersionFactory(release=c.grant.phase.release),
+    "wrong_audience": lambda c: changed(
+        c.grant.phase.release, audience="https://moved.example.org"
+    ),
+    "scope_not_held": lambda c: changed(c.grant, scopes=["cyber:scan"]),
+}
+
+
+@pytest.mark.parametrize("code", LEVELS)
+def test_each_level_denies_at_the_very_next_call(db, code):
+    credential, token = make_live_key(grant__application__organization=OrganizationFactory())
+    audience = audience_of(credential)
+    assert verify(token, audience=audience, scope="model:infer").verdict
+    LEVELS[code](credential)
+    found = verify(token, audience=audience, scope="model:infer")
+    assert (found.verdict.allowed, found.verdict.code, found.kid) == (False, code, credential.kid)
+    assert found.facts.kid == credential.kid
+
+
+def test_every_level_of_the_decision_is_broken_above():
+    assert list(LEVELS) == [code.value for code, _denies in verification.LEVELS]
+
+
+def test_a_closed_account_denies(live):
+    changed(live[0].grant.holder, is_active=False)
+    assert ask(*live).verdict.code == "holder_not_active"
+
+
+def test_the_newest_agreement_counts_and_by_its_exact_text(live):
+    grant = live[0].grant
+    release = grant.phase.release
+    SignatureFactory(agreement=AgreementVersionFactory(release=release), user=grant.holder)
+    assert ask(*live).verdict
+    newer = AgreementVersionFactory(release=release, number=2)
+    assert ask(*live).verdict.code == "agreement_not_current"
+    SignatureFactory(agreement=newer, user=UserFactory())
+    assert ask(*live).verdict.code == "agreement_not_current"
+    signature = SignatureFactory(agreement=newer, user=grant.holder, sha256="0" * 64)
+    assert ask(*live).verdict.code == "agreement_not_current"
+    assert signature.agreement == AgreementVersion.objects.get(number=2)
+
+
+def test_signing_the_newest_agreement_lets_the_key_work_again(live):
+    grant = live[0].grant
+    AgreementVersionFactory(release=grant.phase.release)
+    newer = AgreementVersionFactory(release=grant.phase.release, number=2)
+    SignatureFactory(agreement=newer, user=grant.holder)
+    assert ask(*live).verdict
+
+
+def test_another_releases_agreement_is_of_no_concern(live):
+    AgreementVersionFactory()
+    assert ask(*live).verdict
+
+
+def test_unknown_kid_and_wrong_secret_look_the_same(live):
+    credential, _token = live
+    wrong = secrets.mint(credential.kid).token
+    unknown = secrets.mint(secrets.new_kid()).token
+    for token in (wrong, unknown):
+        found = ask(credential, token)
+        assert (found.verdict.code, found.facts) == ("unknown_key", None)
+        assert found.kid == secrets.parse(token)
+
+
+def test_junk_never_reaches_the_database(django_assert_num_queries, db):
+    with django_assert_num_queries(0):
+        for junk in ("", "tpk_live_", secrets.mint(secrets.new_kid()).token[:-1] + "_"):
+            found = verify(junk, audience=HERE, scope=None)
+            assert (found.verdict.code, found.facts, found.kid) == ("malformed", None, None)
+
+
+def test_a_key_of_the_other_kind_does_not_pass(live):
+    credential, token = live
+    body = token.replace("tpk_live_", "tpk_test_")[:-6]
+    forged = body + secrets._checksum(body)
+    assert secrets.parse(forged) == credential.kid
+    assert ask(credential, forged).verdict.code == "unknown_key"
+
+
+def test_explain_says_what_the_doors_do(live):
+    credential, _token = live
+    assert explain(credential.kid, scope="model:infer")
+    assert explain(credential.kid, scope="cyber:scan").code == "scope_not_held"
+    revoke(credential)
+    assert explain(credential.kid).code == "key_revoked"
+    assert explain("0000000000000000").code == "unknown_key"
+
+
+def test_explaining_a_page_of_keys_is_one_statement(db, django_assert_num_queries):
+    keys = [make_live_key()[0] for _ in range(3)]
+    suspend(keys[1].grant.holder)
+    kids = [key.kid for key in keys]
+    with django_assert_num_queries(1):
+        verdicts = explain_many([*kids, "0000000000000000"])
+    assert [verdicts[kid].code for kid in kids] == ["", "holder_not_active", ""]
+    assert verdicts["0000000000000000"].code == "unknown_key"
+
+
+def test_suspended_organisation_is_read(db):
+    organization = OrganizationFactory()
+    credential, _ = make_live_key(grant__application__organization=organization)
+    suspend(Organization.objects.get(pk=organization.pk))
+    assert load_facts(credential.kid).organization_active is False
+    assert Credential.objects.get(pk=credential.pk).status == "active"

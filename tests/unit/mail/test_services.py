@@ -1,0 +1,166 @@
+from datetime import timedelta
+
+import pytest
+from django.core import mail as outbox
+from django.db import transaction
+from django.utils import timezone
+
+from portal.errors import NotAllowed
+from portal.mail import services
+from portal.mail.models import OutgoingMail
+from portal.mail.selectors import unfinished_mail
+from tests.factories.accounts import UserFactory
+
+SUSPENDED = "accounts/user_suspended"
+CONTEXT = {"name": "Ada & Co", "ref": "USR-ABCDEFGH", "contact": "mailto:security@example.org"}
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+def queued(**fields):
+    mail = services.queue_mail(to="ada@example.org", template=SUSPENDED, context=CONTEXT)
+    OutgoingMail.objects.filter(pk=mail.pk).update(**fields)
+    return mail
+
+
+def no_server(settings):
+    """Port 1 of this machine: nobody listens there."""
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = SMTP, "127.0.0.1", 1
+
+
+def fail_until_dead(mail):
+    for _ in range(services.MOST_ATTEMPTS):
+        OutgoingMail.objects.filter(pk=mail.pk).update(next_attempt_at=timezone.now())
+        services.deliver_mail(mail_id=mail.pk)
+    mail.refresh_from_db()
+
+
+@pytest.mark.django_db
+def test_a_mail_is_a_row_and_one_ring_after_commit(django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks() as rings:
+        mail = queued()
+    assert len(rings) == 1
+    assert (mail.state, mail.attempts, outbox.outbox) == ("Waiting", 0, [])
+
+
+@pytest.mark.django_db
+def test_a_rolled_back_change_mails_nobody():
+    with transaction.atomic():
+        queued()
+        transaction.set_rollback(True)
+    assert not OutgoingMail.objects.exists()
+
+
+@pytest.mark.django_db
+def test_delivery_sends_text_and_html_once():
+    mail = queued()
+    assert services.deliver_mail(mail_id=mail.pk) is True
+    assert services.deliver_mail(mail_id=mail.pk) is False
+    (sent,) = outbox.outbox
+    mail.refresh_from_db()
+    assert (sent.to, sent.subject) == (["ada@example.org"], "Your account is suspended")
+    assert "Hello Ada & Co," in sent.body
+    assert "You get this mail because the account is yours." in sent.body
+    ((html, kind),) = sent.alternatives
+    assert (kind, "Hello Ada &amp; Co," in html) == ("text/html", True)
+    assert sent.extra_headers["Message-ID"].startswith(f"<{mail.ref}@")
+    assert (mail.state, mail.attempts, mail.last_error) == ("Sent", 1, "")
+
+
+@pytest.mark.django_db
+def test_an_unknown_mail_is_nothing_to_send():
+    assert services.deliver_mail(mail_id=1) is False
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_workers_at_once_send_it_once(concurrently):
+    mail = queued()
+    results = concurrently(*[lambda: services.deliver_mail(mail_id=mail.pk)] * 10)
+    assert (sorted(results), len(outbox.outbox)) == ([False] * 9 + [True], 1)
+
+
+@pytest.mark.django_db
+def test_a_failed_attempt_waits_longer_each_time_and_hides_what_the_server_said(settings):
+    no_server(settings)
+    mail = queued()
+    waits = []
+    for _ in range(2):
+        OutgoingMail.objects.filter(pk=mail.pk).update(next_attempt_at=timezone.now())
+        before = timezone.now()
+        assert services.deliver_mail(mail_id=mail.pk) is False
+        mail.refresh_from_db()
+        waits.append(round((mail.next_attempt_at - before).total_seconds() / 10) * 10)
+    assert waits == [30, 120]
+    assert (mail.state, mail.attempts, mail.last_error) == ("Waiting", 2, "ConnectionRefusedError")
+
+
+@pytest.mark.django_db
+def test_it_is_not_tried_before_its_time(settings):
+    mail = queued(next_attempt_at=timezone.now() + timedelta(minutes=1))
+    assert services.deliver_mail(mail_id=mail.pk) is False
+    assert outbox.outbox == []
+
+
+@pytest.mark.django_db
+def test_after_five_failures_it_is_dead_and_can_be_tried_again(settings):
+    no_server(settings)
+    mail = queued()
+    fail_until_dead(mail)
+    assert (mail.state, mail.attempts) == ("Given up", 5)
+    assert services.deliver_mail(mail_id=mail.pk) is False
+
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    services.retry_mail(mail_id=mail.pk, by=UserFactory(permissions=["mail.retry_mail"]))
+    assert services.deliver_mail(mail_id=mail.pk) is True
+
+
+@pytest.mark.django_db
+def test_only_the_permitted_try_again_and_only_dead_mails(settings):
+    no_server(settings)
+    dead, alive = queued(), queued()
+    fail_until_dead(dead)
+    outcomes = {}
+    for name, permissions in (("anyone", []), ("permitted", ["mail.retry_mail"])):
+        by = UserFactory(permissions=permissions)
+        for mail in (dead, alive):
+            try:
+                services.retry_mail(mail_id=mail.pk, by=by)
+                outcomes[name, mail] = "tried"
+            except NotAllowed as error:
+                outcomes[name, mail] = error.code
+    assert outcomes == {
+        ("anyone", dead): "no_permission",
+        ("anyone", alive): "no_permission",
+        ("permitted", dead): "tried",
+        ("permitted", alive): "not_dead",
+    }
+
+
+@pytest.mark.django_db
+def test_a_broken_template_is_a_failed_attempt():
+    mail = queued(template="accounts/no_such_event")
+    assert services.deliver_mail(mail_id=mail.pk) is False
+    mail.refresh_from_db()
+    assert mail.last_error == "TemplateDoesNotExist"
+
+
+@pytest.mark.django_db
+def test_reconcile_rings_for_what_is_due_and_older_than_a_moment():
+    now, old = timezone.now(), timezone.now() - timedelta(minutes=1)
+    queued(queued_at=old)
+    queued(queued_at=old, sent_at=now)
+    queued(queued_at=old, dead_at=now)
+    queued(queued_at=old, next_attempt_at=now + timedelta(minutes=5))
+    queued()
+    assert services.reconcile_mail() == 1
+
+
+@pytest.mark.django_db
+def test_unfinished_mail_counts_waiting_and_dead():
+    assert (unfinished_mail().waiting, unfinished_mail().oldest) == (0, None)
+    now = timezone.now()
+    queued(queued_at=now - timedelta(minutes=3))
+    queued()
+    queued(dead_at=now)
+    queued(sent_at=now)
+    found = unfinished_mail()
+    assert (found.waiting, found.dead, round(found.oldest.total_seconds() / 60)) == (2, 1, 3)

@@ -1,0 +1,350 @@
+"""Approving, declining, waiting."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from portal.applications.services import appeal_application, withdraw_application
+from portal.credentials.models import Credential, Grant
+from portal.credentials.services import accept_offer, withdraw_grant
+from portal.errors import Conflict, Invalid, InvalidTransition, NotAllowed
+from portal.mail.models import OutgoingMail
+from portal.programs.selectors import current_agreement
+from portal.programs.services import publish_agreement
+from portal.reviews.enums import DecisionReason
+from portal.reviews.models import Decision
+from portal.reviews.services import (
+    declare_conflict,
+    decline_application,
+    take_application,
+    waitlist_application,
+)
+from tests.factories import stories
+from tests.factories.accounts import UserFactory
+from tests.log import written
+
+pytestmark = pytest.mark.django_db
+
+
+def decline(application, *, by=None, reason_code="risk_too_high", text="Not now.", **more):
+    return decline_application(
+        application_id=application.pk,
+        reason_code=reason_code,
+        text=text,
+        by=by or stories.decider(),
+        **more,
+    )
+
+
+def appealed(application=None):
+    application = decline(application or stories.reviewed())
+    appeal_application(application_id=application.pk, text="Look again.", by=application.applicant)
+    return stories.again(application)
+
+
+def publish_new_terms(application):
+    publish_agreement(
+        release_id=application.phase.release_id, title="Terms", text="New.", by=stories.manager()
+    )
+
+
+def accept(application, *, by=None):
+    agreement = current_agreement(application.phase.release)
+    return accept_offer(
+        application_id=application.pk,
+        agreement_id=agreement.pk,
+        sha256=agreement.sha256,
+        signed_name="A. Person",
+        by=by or application.applicant,
+    )
+
+
+def test_approving_opens_a_grant_with_one_slot_and_writes_each_step_once():
+    application, decider = stories.reviewed(), stories.decider()
+    with written() as log:
+        stories.approve(application, by=decider)
+    decision, grant, slot = Decision.objects.get(), Grant.objects.get(), Credential.objects.get()
+    thread, by = application.ref, decider.ref
+    assert log == [
+        ("review.decided", decision.ref, thread, by),
+        ("application.approved", thread, thread, by),
+        ("application.granted", thread, thread, by),
+        ("grant.opened", grant.ref, thread, by),
+        ("credential.requested", slot.kid, thread, by),
+    ]
+    assert stories.again(application).status == "granted"
+    assert (grant.status, grant.scopes, slot.status, slot.scopes, slot.digest) == (
+        "activating",
+        [stories.STANDARD],
+        "requested",
+        [stories.STANDARD],
+        None,
+    )
+    assert (decision.outcome, decision.reason_code, decision.scopes, decision.decided_by) == (
+        "approved",
+        "meets_criteria",
+        [stories.STANDARD],
+        decider,
+    )
+    assert OutgoingMail.objects.latest("id").template == "applications/approved"
+
+
+def test_a_grant_takes_the_phases_limits_of_the_day_it_is_opened():
+    application = stories.reviewed()
+    application.phase.requests_per_minute, application.phase.max_grant_days = 7, 3
+    application.phase.save()
+    grant = stories.approve(application).grant
+    assert (grant.requests_per_minute, grant.ends_at - grant.starts_at) == (7, timedelta(days=3))
+
+
+def test_fewer_capabilities_than_asked_can_be_approved():
+    asked = [stories.ELEVATED, stories.STANDARD]
+    application = stories.approve(stories.reviewed(scopes=asked), scopes=[stories.STANDARD])
+    assert (application.scopes, application.grant.scopes) == (asked, [stories.STANDARD])
+
+
+@pytest.mark.parametrize(
+    ("scopes", "code"),
+    [
+        ([], "scopes_missing"),
+        ([stories.STANDARD, stories.CRITICAL], "scopes_not_asked"),
+        ([stories.ELEVATED], "scopes_above_ceiling"),
+    ],
+)
+def test_never_more_than_asked_or_than_the_phase_allows(scopes, code):
+    application = stories.reviewed(scopes=[stories.STANDARD, stories.ELEVATED])
+    application.phase.capabilities.remove(
+        application.phase.capabilities.get(scope=stories.ELEVATED)
+    )
+    with written() as log, pytest.raises(Invalid) as refused:
+        stories.approve(application, scopes=scopes)
+    assert (refused.value.code, log) == (code, [])
+    assert (stories.again(application).status, Grant.objects.count()) == ("in_review", 0)
+
+
+def test_a_full_phase_approves_nobody_until_a_place_frees():
+    phase = stories.open_phase(capacity=1)
+    grant = stories.opened(phase=phase)
+    waiting = stories.reviewed(phase=phase)
+    with written() as log, pytest.raises(Conflict) as refused:
+        stories.approve(waiting)
+    assert (refused.value.code, log, Decision.objects.count()) == ("phase_full", [], 1)
+    withdraw_grant(grant_id=grant.pk, by=grant.holder)
+    assert stories.approve(waiting).status == "granted"
+
+
+def test_an_offer_takes_a_place_until_it_is_withdrawn():
+    phase = stories.open_phase(capacity=1)
+    offered, waiting = stories.reviewed(phase=phase), stories.reviewed(phase=phase)
+    publish_new_terms(offered)
+    assert stories.approve(offered).status == "approved"
+    with pytest.raises(Conflict):
+        stories.approve(waiting)
+    withdraw_application(application_id=offered.pk, by=offered.applicant)
+    assert stories.approve(waiting).status == "approved"
+
+
+def test_terms_published_between_submission_and_approval_make_an_offer():
+    application, decider = stories.reviewed(), stories.decider()
+    publish_new_terms(application)
+    with written() as log:
+        stories.approve(application, by=decider)
+    assert [line[0] for line in log] == ["review.decided", "application.approved"]
+    application.refresh_from_db()
+    assert (application.status, Grant.objects.count()) == ("approved", 0)
+    assert (application.expires_at - timezone.now()).days == 13
+    assert OutgoingMail.objects.latest("id").template == "applications/offered"
+
+    with written() as log:
+        grant = accept(application)
+    thread, applicant = application.ref, application.applicant.ref
+    assert log == [
+        ("agreement.signed", applicant, application.phase.release.ref, applicant),
+        ("application.granted", thread, thread, applicant),
+        ("grant.opened", grant.ref, thread, applicant),
+        ("credential.requested", grant.credentials.get().kid, thread, applicant),
+    ]
+    assert stories.again(application).status == "granted"
+
+
+def test_an_offer_is_for_the_applicant_in_time_and_on_todays_terms():
+    application = stories.reviewed()
+    publish_new_terms(application)
+    old = current_agreement(application.phase.release)
+    with pytest.raises(NotAllowed) as refused:
+        accept(application)
+    assert refused.value.code == "no_offer"
+    stories.approve(application)
+    with pytest.raises(NotAllowed) as refused:
+        accept(application, by=UserFactory())
+    assert refused.value.code == "not_yours"
+    publish_agreement(
+        release_id=application.phase.release_id, title="T", text="Newer.", by=stories.manager()
+    )
+    with pytest.raises(Conflict) as refused:
+        accept_offer(
+            application_id=application.pk,
+            agreement_id=old.pk,
+            sha256=old.sha256,
+            signed_name="A. Person",
+            by=application.applicant,
+        )
+    assert refused.value.code == "agreement_changed"
+    application.refresh_from_db()
+    application.expires_at = timezone.now()
+    application.save()
+    with pytest.raises(NotAllowed) as refused:
+        accept(application)
+    assert (refused.value.code, Grant.objects.count()) == ("offer_lapsed", 0)
+
+
+def test_a_suspended_person_takes_up_no_offer():
+    application = stories.reviewed()
+    publish_new_terms(application)
+    stories.approve(application)
+    person = application.applicant
+    person.suspended_at, person.suspended_by = timezone.now(), UserFactory()
+    person.save()
+    with pytest.raises(NotAllowed) as refused:
+        accept(application)
+    assert (refused.value.code, Grant.objects.count()) == ("account_suspended", 0)
+
+
+@pytest.mark.parametrize(
+    "reason", [code for code in DecisionReason.values if code != "meets_criteria"]
+)
+def test_declining_gives_a_reason_words_and_a_day(reason):
+    application, decider = stories.in_review(), stories.decider()
+    day = date(2031, 1, 1)
+    with written() as log:
+        decline(application, by=decider, reason_code=reason, may_reapply_from=day)
+    decision = Decision.objects.get()
+    assert log == [
+        ("review.decided", decision.ref, application.ref, decider.ref),
+        ("application.declined", application.ref, application.ref, decider.ref),
+    ]
+    assert (decision.outcome, decision.reason_code, decision.text, decision.may_reapply_from) == (
+        "declined",
+        reason,
+        "Not now.",
+        day,
+    )
+    mail = OutgoingMail.objects.latest("id")
+    assert (mail.template, mail.context["text"], mail.context["final"]) == (
+        "applications/declined",
+        "Not now.",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"reason_code": "meets_criteria"}, "reason_missing"),
+        ({"reason_code": "because"}, "reason_missing"),
+        ({"text": "  "}, "text_missing"),
+        ({"text": "x" * 5001}, "text_long"),
+    ],
+)
+def test_declining_without_a_reason_or_words_is_refused(given, code):
+    application = stories.in_review()
+    with pytest.raises(Invalid) as refused:
+        decline(application, **given)
+    assert (refused.value.code, Decision.objects.count()) == (code, 0)
+
+
+def test_one_no_stops_approval_and_a_new_revision_starts_afresh():
+    application = stories.in_review()
+    stories.review(application)
+    stories.review(application, recommendation="decline")
+    with pytest.raises(NotAllowed) as refused:
+        stories.approve(application)
+    assert refused.value.code == "a_reviewer_said_no"
+
+
+def test_what_somebody_with_a_conflict_wrote_does_not_count():
+    application, tied = stories.in_review(), stories.reviewer()
+    stories.review(application, by=tied)
+    declare_conflict(application_id=application.pk, kind="real", detail="My brother.", by=tied)
+    with pytest.raises(NotAllowed) as refused:
+        stories.approve(application)
+    assert refused.value.code == "quorum_missing"
+    stories.review(application)
+    assert stories.approve(application).status == "granted"
+
+
+def test_the_waiting_list_and_back():
+    application, decider = stories.reviewed(), stories.decider()
+    with written() as log:
+        waitlist_application(application_id=application.pk, text="No place yet.", by=decider)
+    decision = Decision.objects.get()
+    assert log == [
+        ("review.decided", decision.ref, application.ref, decider.ref),
+        ("application.waitlisted", application.ref, application.ref, decider.ref),
+    ]
+    assert (decision.outcome, decision.reason_code) == ("waitlisted", "no_place")
+    with pytest.raises(NotAllowed):
+        stories.approve(application)
+    reviewer = stories.reviewer()
+    with written() as log:
+        take_application(application_id=application.pk, by=reviewer, from_colleague=True)
+    assert log == [
+        ("review.assigned", application.ref, application.ref, reviewer.ref),
+        ("application.taken_into_review", application.ref, application.ref, reviewer.ref),
+    ]
+    # What reviewers said of this revision still counts.
+    assert stories.approve(stories.again(application)).status == "granted"
+
+
+def test_an_appeal_starts_from_no_reviews():
+    application = appealed()
+    with pytest.raises(NotAllowed) as refused:
+        stories.approve(application)
+    assert refused.value.code == "quorum_missing"
+    stories.review(application)
+    assert stories.approve(application).status == "granted"
+
+
+@pytest.mark.parametrize("role", ["reviewer", "decider"])
+def test_an_appeal_is_for_people_new_to_it(role):
+    permissions = ["reviews.review_application", "reviews.decide_application"]
+    person = UserFactory(permissions=permissions)
+    application = stories.in_review()
+    if role == "reviewer":
+        stories.review(application, by=person, recommendation="decline")
+        decline(application)
+    else:
+        decline(application, by=person)
+    appeal_application(application_id=application.pk, text="Look again.", by=application.applicant)
+    for act in (
+        lambda: stories.review(application, by=person),
+        lambda: decline(application, by=person),
+        lambda: stories.approve(application, by=person),
+    ):
+        with written() as log, pytest.raises(NotAllowed) as refused:
+            act()
+        assert (refused.value.code, log) == ("appeal_needs_others", [])
+
+
+def test_declining_an_appeal_is_final():
+    application = decline(appealed())
+    assert application.status == "declined_final"
+    assert Decision.objects.latest("decided_at").outcome == "declined_final"
+    assert OutgoingMail.objects.latest("id").context["final"] is True
+
+
+def test_an_appeal_cannot_be_put_on_the_waiting_list():
+    application = appealed()
+    with pytest.raises((NotAllowed, InvalidTransition)):
+        waitlist_application(application_id=application.pk, text="Later.", by=stories.decider())
+    assert stories.again(application).status == "appealed"
+
+
+def test_a_decision_never_changes():
+    stories.approve(stories.reviewed())
+    before = Decision.objects.values().get()
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Decision.objects.update(text="Something else.")
+    assert Decision.objects.values().get() == before

@@ -1,0 +1,83 @@
+"""Settings that would lose messages for a long time stop the start."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from celery import current_app
+
+from portal.checks import RULES, as_celery_reads_them, broken_rules, check_doorbell
+
+
+def changed(options=None, **given):
+    conf = as_celery_reads_them() | given
+    conf["broker_transport_options"] = conf["broker_transport_options"] | (options or {})
+    return [error.id for error in broken_rules(conf)]
+
+
+def test_our_own_settings_break_no_rule():
+    assert check_doorbell() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "broken"),
+    [
+        ({"visibility_timeout": 59}, {}, "portal.E001"),
+        ({"visibility_timeout": 3600}, {}, "portal.E001"),
+        ({}, {"visibility_timeout": 30}, "portal.E001"),
+        ({}, {"result_backend_transport_options": {}}, "portal.E001"),
+        ({}, {"task_time_limit": None}, "portal.E001"),
+        ({"unacked_restore_throttle": 10}, {}, "portal.E002"),
+        ({"unacked_restore_interval": 60}, {}, "portal.E002"),
+        ({"socket_timeout": None}, {}, "portal.E003"),
+        ({"socket_connect_timeout": 60}, {}, "portal.E003"),
+        ({"max_retries": 100}, {}, "portal.E004"),
+        ({"retry_on_timeout": True}, {}, "portal.E004"),
+        ({}, {"task_acks_late": False}, "portal.E005"),
+        ({}, {"worker_prefetch_multiplier": 4}, "portal.E005"),
+        ({}, {"task_reject_on_worker_lost": True}, "portal.E006"),
+        ({}, {"task_ignore_result": False}, "portal.E007"),
+        ({}, {"result_backend": "redis://"}, "portal.E007"),
+        ({}, {"accept_content": ["json", "pickle"]}, "portal.E007"),
+        ({}, {"beat_schedule": {}}, "portal.E008"),
+        (
+            {},
+            {"beat_schedule": {"mail": {"task": "mail.reconcile", "schedule": 15}}},
+            "portal.E008",
+        ),
+    ],
+)
+def test_each_unsound_setting_is_named(options, given, broken):
+    assert changed(options, **given) == [broken]
+
+
+def test_every_rule_is_tried_above():
+    [mark] = test_each_unsound_setting_is_named.pytestmark
+    assert {broken for _options, _given, broken in mark.args[1]} == set(RULES)
+
+
+def test_kombu_really_reads_the_options_we_give_it():
+    channel = current_app.connection_for_write().transport.Channel
+    known = set(channel.from_transport_options) | {"max_retries"}  # this one the connection reads
+    assert set(current_app.conf.broker_transport_options) <= known
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        ["-m", "celery", "-A", "portal", "worker", "--pool", "solo"],
+        ["-c", "import portal.wsgi"],
+        ["manage.py", "check"],
+    ],
+)
+def test_nothing_starts_on_unsound_settings(start, tmp_path):
+    (tmp_path / "unsound.py").write_text(
+        "from portal.settings import *\nCELERY_TASK_ACKS_LATE = False\n"
+    )
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "unsound", "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, *start], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode != 0
+    assert "portal.E005" in ended.stderr

