@@ -43,8 +43,9 @@ check: $(INSTALLED) ## Run formatter, linters, import contracts, types, migratio
 
 # The second one adds tests, linters and embedded servers, which production does not bring.
 # `make lock up=--upgrade` takes newer versions.
+# Extras stay in the pins: pip before 23.3 takes the newest release for a `name[extra]` that is pinned as `name`.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --custom-compile-command "make lock" $(up) pyproject.toml
+  --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" $(up) pyproject.toml
 lock: $(INSTALLED) ## Write the lock files anew from pyproject.toml.
 	$(COMPILE) --output-file requirements.lock
 	$(COMPILE) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
