@@ -56,18 +56,22 @@ class SuspendedFilter(admin.SimpleListFilter):
         return queryset.filter(suspended_at__isnull=self.value() == "no")
 
 
-class MembershipInline(ReadOnly, admin.TabularInline):
+class MembershipInline(ReadOnly, admin.StackedInline):
     model = Membership
-    fields = ("user", "organization", "role", "joined_at")
-    readonly_fields = fields
+    readonly_fields = ("user", "organization", "role", "joined_at")
+    fields = (readonly_fields,)
     extra = 0
 
 
-class VerificationInline(ReadOnly, admin.TabularInline):
+class VerificationInline(ReadOnly, admin.StackedInline):
     model = Verification
     fk_name: str | None = None
-    fields = ("ref", "kind", "source", "evidence", "valid_until", "verified_at", "verified_by")
-    readonly_fields = fields
+    fields = (
+        ("ref", "kind", "valid_until"),
+        ("source", "evidence"),
+        ("verified_at", "verified_by"),
+    )
+    readonly_fields = tuple(name for line in fields for name in line)
     extra = 0
     verbose_name_plural = "Proof"
 

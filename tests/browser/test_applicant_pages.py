@@ -10,15 +10,11 @@ from portal.credentials.services import issue_credential
 from portal.programs.models import Question
 from portal.programs.services import publish_agreement
 from portal.reviews.services import decline_application, request_changes
-from tests.browser.watching import assert_fits, look, sign_in
+from tests.browser.watching import look, look_every_way, sign_in
 from tests.factories import stories
 from tests.factories.accounts import PASSWORD, MembershipFactory, PersonFactory, UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.programs import ask_every_kind
-
-every_way = pytest.mark.parametrize(
-    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]
-)
 
 
 def of(name, application, *more):
@@ -94,20 +90,14 @@ def pages_of_a_holder(person):
     ]
 
 
-@every_way
 @pytest.mark.parametrize("pages", [pages_of_an_applicant, pages_of_a_holder])
-def test_every_page(open_page, width, scheme, pages):
+def test_every_page(page, pages):
     person = PersonFactory()
     paths = pages(person)
-    page = open_page(width=width, scheme=scheme)
     sign_in(page, person)
     for path in paths:
         assert page.goto(path).status == 200
-        look(page)
-    page.set_viewport_size({"width": 320, "height": 900})
-    for path in paths:
-        page.goto(path)
-        assert_fits(page)
+        look_every_way(page)
 
 
 # --- What script adds -------------------------------------------------------------------------

@@ -4,28 +4,22 @@ passkey, which only a real browser has.
 
 import re
 
-import pytest
 from django.core import mail as outbox
 from django.urls import reverse
 
-from tests.browser.watching import look, sign_in
+from tests.browser.watching import look_every_way, sign_in
 from tests.factories.accounts import (
     InvitationFactory,
     MembershipFactory,
     UserFactory,
 )
 
-WAYS = [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]
-every_way = pytest.mark.parametrize(("width", "scheme"), WAYS)
 
-
-@every_way
-def test_organizations(open_page, width, scheme):
+def test_organizations(page):
     place = MembershipFactory(user__name="Ada Lovelace", organization__name="Institute of Things")
     colleague = MembershipFactory(organization=place.organization, role="technical_contact")
     InvitationFactory(organization=place.organization, invited_by=place.user)
     mine = InvitationFactory(email=place.user.email)
-    page = open_page(width=width, scheme=scheme)
     sign_in(page, place.user)
     for name, *args in (
         ("organizations",),
@@ -36,19 +30,17 @@ def test_organizations(open_page, width, scheme):
         ("sign_in_again",),
     ):
         page.goto(reverse(f"accounts:{name}", args=args))
-        look(page)
+        look_every_way(page)
     page.goto(reverse("demo:mail"))
-    look(page)
+    look_every_way(page)
 
 
-@every_way
-def test_buttons_of_staff(open_page, width, scheme):
+def test_buttons_of_staff(page):
     person = MembershipFactory().user
-    page = open_page(width=width, scheme=scheme)
     sign_in(page, UserFactory(is_staff=True, is_superuser=True))
     for verb in ("change", "suspend", "set_staff_roles", "record_verification"):
         page.goto(reverse(f"admin:accounts_user_{verb}", args=[person.ref]))
-        look(page)
+        look_every_way(page)
 
 
 def with_authenticator(page):

@@ -95,9 +95,10 @@ def look_every_way(page: Page) -> None:
     """On a wide and a narrow screen, in light and dark. Dark changes nothing but colours."""
     for width in (1280, 360):
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme="light")
-        look(page)
         page.emulate_media(color_scheme="dark")
         look(page, runOnly=["color-contrast"])
+        page.emulate_media(color_scheme="light")
+        look(page)
     page.set_viewport_size({"width": 320, "height": 900})
     assert_fits(page)
+    page.set_viewport_size({"width": 1280, "height": 900})

@@ -16,7 +16,7 @@ from tests.factories.reviews import staff
 from tests.factories.stories import again
 from tests.processes import until
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 CASES = "/admin/credentials/revocation/"
 
 

@@ -14,7 +14,7 @@ from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
 from tests.processes import portal_environment, web
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 GOOD = json.dumps({"model": "aurora", "input": "Hello"})
 
 

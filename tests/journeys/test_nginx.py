@@ -41,7 +41,7 @@ http {{
 }}
 """
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Model(BaseHTTPRequestHandler):

@@ -22,7 +22,7 @@ from tests.journeys import whole_story as story
 from tests.journeys.stores import finds, finds_a_key
 from tests.processes import until
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def secret_of(token):

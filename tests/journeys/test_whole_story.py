@@ -17,7 +17,7 @@ from tests.journeys.test_nginx import (
 )
 from tests.processes import free_port, process, until, wait_for
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -280,7 +280,7 @@ def test_reconciling_leaves_alone_a_case_that_a_worker_is_at(phase, by):
     assert unfinished_revocations() == [case.pk]
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_confirmations_at_once_are_one(phase, by, concurrently):
     live(phase)
     case, other = preview(phase, by), responder()
@@ -292,7 +292,7 @@ def test_two_confirmations_at_once_are_one(phase, by, concurrently):
     assert kinds.count("revocation.confirmed") == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_many_workers_at_once_tell_each_holder_once(phase, by, concurrently):
     keys = live(phase, 8)
     case = preview(phase, by)
