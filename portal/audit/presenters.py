@@ -57,6 +57,7 @@ PRESENTERS: dict[str, str] = {
     "grant.activation_failed": "Key could not be prepared, staff told",
     "grant.activated": "Grant in force",
     "grant.suspended": "Grant suspended",
+    "grant.new_keys_allowed": "New keys allowed again",
     "grant.ended": "Grant ended",
     "grant.revoked": "Grant revoked",
     "grant.withdrawn": "Grant given up",

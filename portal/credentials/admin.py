@@ -167,6 +167,13 @@ class GrantAdmin(Desk):
             policies.can_retry_activation,
         ),
         Button(
+            "allow_new_keys",
+            "Allow new keys…",
+            admin_views.allow_new_keys,
+            _REVOKE,
+            policies.can_allow_new_keys,
+        ),
+        Button(
             "revoke",
             "Revoke grant…",
             admin_views.revoke_grant,

@@ -65,6 +65,7 @@ class DenyCode(TextChoices):
     GRANT_OUT_OF_DATES = "grant_out_of_dates", "The grant has not begun or is over."
     HOLDER_NOT_ACTIVE = "holder_not_active", "The holder's account is suspended or closed."
     ORGANIZATION_NOT_ACTIVE = "organization_not_active", "The organisation is suspended."
+    NOT_A_MEMBER = "not_a_member", "The holder no longer belongs to the grant's organisation."
     PHASE_HALTED = "phase_halted", "The programme has halted this phase."
     AGREEMENT_NOT_CURRENT = "agreement_not_current", "The current agreement is not signed."
     WRONG_AUDIENCE = "wrong_audience", "The key is for another model."

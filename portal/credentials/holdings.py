@@ -11,6 +11,7 @@ from portal.credentials.policies import (
     can_request_credential,
     can_withdraw_grant,
 )
+from portal.credentials.selectors import barred_grants
 from portal.credentials.verification import explain_many
 from portal.verdict import Verdict
 
@@ -18,12 +19,13 @@ from portal.verdict import Verdict
 ADVICE: dict[str, str] = {
     DenyCode.AGREEMENT_NOT_CURRENT: "Read and sign the new terms; your keys work again at once.",
     DenyCode.PHASE_HALTED: "Nothing is asked of you. Keys work again when the phase goes on.",
+    DenyCode.NOT_A_MEMBER: "An owner of the organisation can invite you again.",
     DenyCode.ORGANIZATION_NOT_ACTIVE: "An owner of your organisation can write to us.",
     DenyCode.HOLDER_NOT_ACTIVE: "Write to us to have the account back.",
     DenyCode.GRANT_NOT_ACTIVE: "A suspended grant can come back: write to us.",
     DenyCode.GRANT_OUT_OF_DATES: "Apply again to go on.",
     DenyCode.KEY_EXPIRED: "Ask for another key and claim it.",
-    DenyCode.KEY_REVOKED: "A revoked key stays revoked. Ask for another.",
+    DenyCode.KEY_REVOKED: "A revoked key stays revoked; the grant itself may go on.",
     DenyCode.KEY_NOT_ACTIVE: "Claim it first if it is ready, or ask for another.",
     DenyCode.SCOPE_NOT_HELD: "Ask for this capability in an application.",
 }
@@ -83,21 +85,21 @@ class Holding:
 
 
 def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
-    """The grants with their keys, each judged by the one decision function, in one statement."""
+    """The grants with their keys, each judged by the one decision function, in two statements."""
     grants = list(grants)
     kids = [key.kid for grant in grants for key in grant.credentials.all()]
-    verdicts = explain_many(kids)
-    return [_holding(grant, user, verdicts) for grant in grants]
+    verdicts, barred = explain_many(kids), barred_grants(grants)
+    return [_holding(grant, user, verdicts, barred=grant.pk in barred) for grant in grants]
 
 
-def _holding(grant: Grant, user: User, verdicts: dict[str, Verdict]) -> Holding:
+def _holding(grant: Grant, user: User, verdicts: dict[str, Verdict], *, barred: bool) -> Holding:
     keys = [_key(key, grant, user, verdicts[key.kid]) for key in grant.credentials.all()]
     return Holding(
         grant=grant,
         keys=[key for key in keys if key.credential.is_live],
         past=[key for key in keys if not key.credential.is_live],
         mine=grant.holder_id == user.pk,
-        can_request=can_request_credential(user, grant),
+        can_request=can_request_credential(user, grant, barred=barred),
         can_withdraw=grant.status in _GIVE_UP and bool(can_withdraw_grant(user, grant)),
     )
 

@@ -7,9 +7,9 @@ from portal.credentials.enums import GrantStatus as G
 from portal.credentials.enums import RevocationStatus as R
 
 GRANT_TRANSITIONS: Mapping[str, frozenset[str]] = {
-    G.SCHEDULED: frozenset({G.ACTIVATING, G.REVOKED, G.WITHDRAWN}),
-    G.ACTIVATING: frozenset({G.ACTIVE, G.ACTIVATION_FAILED, G.REVOKED, G.WITHDRAWN}),
-    G.ACTIVATION_FAILED: frozenset({G.ACTIVATING, G.REVOKED, G.WITHDRAWN}),
+    G.SCHEDULED: frozenset({G.ACTIVATING, G.ENDED, G.REVOKED, G.WITHDRAWN}),
+    G.ACTIVATING: frozenset({G.ACTIVE, G.ACTIVATION_FAILED, G.ENDED, G.REVOKED, G.WITHDRAWN}),
+    G.ACTIVATION_FAILED: frozenset({G.ACTIVATING, G.ENDED, G.REVOKED, G.WITHDRAWN}),
     G.ACTIVE: frozenset({G.SUSPENDED, G.ENDED, G.REVOKED, G.WITHDRAWN}),
     G.SUSPENDED: frozenset({G.ACTIVE, G.ENDED, G.REVOKED}),
     G.ENDED: frozenset(),

@@ -44,11 +44,17 @@ class Grant(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     last_error = models.CharField(max_length=200, blank=True)
+    # A revocation by staff bars new keys under the grant until staff allow them again.
+    new_keys_allowed_at = models.DateTimeField(null=True, blank=True)
+    new_keys_allowed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         ordering = ("-id",)
         indexes: ClassVar = [models.Index(fields=["status", "next_attempt_at"], name="grant_work")]
         constraints: ClassVar = [
+            both_or_neither("grant", "new_keys_allowed_at", "new_keys_allowed_by"),
             models.CheckConstraint(
                 name="grant_ends_after_start", condition=models.Q(ends_at__gt=models.F("starts_at"))
             ),
@@ -86,6 +92,8 @@ class Credential(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
     revoked_reason = models.CharField(max_length=20, choices=RevocationReason, blank=True)
+    # By the programme rather than by its holder or their organisation.
+    revoked_by_staff = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("-id",)

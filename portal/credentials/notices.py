@@ -44,6 +44,10 @@ def activation_failed(grant: Grant) -> None:
     _tell(grant, "activation_failed")
 
 
+def new_keys_allowed(grant: Grant) -> None:
+    _tell(grant, "new_keys_allowed")
+
+
 def grant_ended(grant: Grant) -> None:
     _tell(grant, "grant_ended")
 

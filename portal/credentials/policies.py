@@ -7,8 +7,9 @@ from accounts.models import User
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
 from portal.credentials.enums import CredentialStatus, GrantStatus, RevocationStatus
-from portal.credentials.lifecycle import GRANT_TRANSITIONS, LIVE
+from portal.credentials.lifecycle import GRANT_TRANSITIONS, LIVE, OCCUPYING
 from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.selectors import barred_grants
 from portal.verdict import Verdict, allow, deny
 
 MOST_LIVE_KEYS = 2
@@ -19,7 +20,7 @@ _NO_PERMISSION = deny("no_permission", "Only an incident responder can do this."
 
 def can_view_grant(user: User, grant: Grant) -> Verdict:
     """Holder, technical contacts and owners of its organisation, staff who may read grants."""
-    if _manages_keys(user, grant) or user.has_perm("credentials.view_grant"):
+    if manages_keys(user, grant) or user.has_perm("credentials.view_grant"):
         return allow()
     return _NOT_YOURS
 
@@ -53,22 +54,24 @@ def can_claim_credential(user: User, credential: Credential) -> Verdict:
     return allow()
 
 
-def can_request_credential(user: User, grant: Grant) -> Verdict:
-    """Not after staff revoked a key of the grant: then staff decide about another."""
+def can_request_credential(user: User, grant: Grant, *, barred: bool | None = None) -> Verdict:
+    """Not after staff revoked keys of the grant, until they allow another.
+
+    `barred` is given where a whole page of grants was asked about at once.
+    """
     if grant.holder_id != user.pk:
         return _NOT_YOURS
     if user.suspended_at:
         return _SUSPENDED
     if grant.status != GrantStatus.ACTIVE:
         return deny("grant_not_active", "The grant is not in force.")
-    # Not values_list: a page of grants has fetched their keys already.
-    statuses = [(key.status, key.revoked_by_id) for key in grant.credentials.all()]
-    if any(by not in (None, grant.holder_id) for _status, by in statuses):
+    if barred_grants([grant]) if barred is None else barred:
         return deny(
             "revoked_by_staff",
-            "A key of this grant was revoked by the programme. Write to us about another one.",
+            "The programme revoked keys of this grant. Write to us about another one.",
         )
-    live = [status for status, _by in statuses if status in LIVE]
+    # Not values_list: a page of grants has fetched their keys already.
+    live = [key.status for key in grant.credentials.all() if key.status in LIVE]
     if any(status != CredentialStatus.ACTIVE for status in live):
         return deny("slot_waiting", "There is a key waiting to be claimed already.")
     if len(live) >= MOST_LIVE_KEYS:
@@ -79,7 +82,7 @@ def can_request_credential(user: User, grant: Grant) -> Verdict:
 def can_revoke_credential(user: User, credential: Credential) -> Verdict:
     """Holder, their organisation's technical contacts and owners, incident responders."""
     staff = user.has_perm("credentials.revoke_credentials")
-    if staff or _manages_keys(user, credential.grant):
+    if staff or manages_keys(user, credential.grant):
         return allow()
     return _NOT_YOURS
 
@@ -143,6 +146,15 @@ def can_retry_activation(user: User, grant: Grant) -> Verdict:
     return may
 
 
+def can_allow_new_keys(user: User, grant: Grant) -> Verdict:
+    may = can_manage_grant(user, grant)
+    if may and grant.status not in OCCUPYING:
+        return deny("grant_over", "The grant is over; it gets no more keys.")
+    if may and not barred_grants([grant]):
+        return deny("not_barred", "Its holder can ask for another key already.")
+    return may
+
+
 def can_withdraw_grant(user: User, grant: Grant) -> Verdict:
     if grant.holder_id != user.pk:
         return _NOT_YOURS
@@ -151,7 +163,8 @@ def can_withdraw_grant(user: User, grant: Grant) -> Verdict:
     return allow()
 
 
-def _manages_keys(user: User, grant: Grant) -> bool:
+def manages_keys(user: User, grant: Grant) -> bool:
+    """Whether the grant's keys are this person's, or their organisation's, to look after."""
     if grant.holder_id == user.pk:
         return True
     contact = (MemberRole.TECHNICAL_CONTACT, MemberRole.OWNER)

@@ -2,11 +2,14 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.enums import MemberRole
@@ -79,16 +82,36 @@ def target_of(selector: Selector) -> ModelRelease | RolloutPhase | Organization 
     model, _path = _FILTERS[selector.by]
     target: Any
     value = selector.value.strip()
-    wanted = Q(ref=value.upper())
-    if model is User:
-        wanted |= Q(email=value.lower())
-    if model is Organization:
-        wanted |= Q(name=value)
-    target = model._default_manager.filter(wanted).first()
+    rows = model._default_manager
+    # A reference first: anybody may name an organisation like somebody else's reference.
+    target = rows.filter(ref=value.upper()).first()
+    if target is None and model is User:
+        target = rows.filter(email=value.lower()).first()
+    if target is None and model is Organization:
+        target = rows.filter(name=value).first()
     if target is None:
         told = f"Nothing is known as “{redact(value)[:100]}”. Copy the reference from its page."
         raise Invalid("selector_matches_nothing", told, {"value": told})
     return target
+
+
+def barred_grants(grants: Iterable[Grant]) -> set[int]:
+    """Ids of those grants that get no new key: since they were opened, or allowed new keys again,
+    staff revoked one of their keys, or all keys of their release, phase, partner or holder.
+    """
+    since = Coalesce(OuterRef("new_keys_allowed_at"), OuterRef("opened_at"))
+    keys = Credential.objects.filter(
+        grant=OuterRef("pk"), revoked_by_staff=True, revoked_at__gt=since
+    )
+    covers = Q()
+    for by, (_model, path) in _FILTERS.items():
+        target = OuterRef(f"{path.removeprefix('grant__')}__ref")
+        covers |= Q(chosen_by=Value(by), chosen=target)
+    cases = Revocation.objects.annotate(
+        chosen_by=KT("selector__by"), chosen=KT("selector__value")
+    ).filter(covers, confirmed_at__gt=since)
+    barred = Grant.objects.filter(Exists(keys) | Exists(cases), pk__in=[each.pk for each in grants])
+    return set(barred.values_list("pk", flat=True))
 
 
 def split_kids(text: str) -> list[str]:

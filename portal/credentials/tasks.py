@@ -39,8 +39,8 @@ def reconcile() -> None:
     """Ring again for rows nobody finished, and put away what time has ended."""
     from portal.credentials import selectors, services  # noqa: PLC0415
 
-    services.close_what_is_over(by=System("clock"))
     for grant_id in selectors.unfinished_grants():
         ring(issue_credential, grant_id)
     for revocation_id in selectors.unfinished_revocations():
         ring(finish_revocation, revocation_id)
+    services.close_what_is_over(by=System("clock"))

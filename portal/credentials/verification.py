@@ -41,6 +41,7 @@ class Facts:
     holder_active: bool
     organization_ref: str | None
     organization_active: bool | None  # None: the holder is here on their own
+    member: bool | None  # of that organisation, now; None likewise
     phase_halted: bool
     agreement_current: bool
     audience: str
@@ -96,6 +97,7 @@ LEVELS: tuple[tuple[DenyCode, Denies], ...] = (
     ),
     (DenyCode.HOLDER_NOT_ACTIVE, lambda f, _: not f.holder_active),
     (DenyCode.ORGANIZATION_NOT_ACTIVE, lambda f, _: f.organization_active is False),
+    (DenyCode.NOT_A_MEMBER, lambda f, _: f.member is False),
     (DenyCode.PHASE_HALTED, lambda f, _: f.phase_halted),
     (DenyCode.AGREEMENT_NOT_CURRENT, lambda f, _: not f.agreement_current),
     (DenyCode.WRONG_AUDIENCE, lambda f, a: f.audience != a.audience),
@@ -183,6 +185,10 @@ SELECT key.kid, key.status, key.expires_at, key.scopes, key.claimed_at,
        right_.requests_per_minute, right_.tokens_per_day,
        holder.ref, holder.is_active AND holder.suspended_at IS NULL,
        partner.ref, CASE WHEN partner.id IS NOT NULL THEN partner.suspended_at IS NULL END,
+       CASE WHEN partner.id IS NOT NULL THEN EXISTS (
+           SELECT FROM accounts_membership AS membership
+           WHERE membership.organization_id = partner.id
+             AND membership.user_id = right_.holder_id) END,
        phase.halted_at IS NOT NULL,
        -- Of the newest agreement the holder has signed exactly this text; no agreement, no need.
        COALESCE((

@@ -5,6 +5,7 @@ from datetime import timedelta
 import factory
 from django.utils import timezone
 
+from accounts.models import Membership
 from portal.applications.enums import ApplicationStatus
 from portal.credentials import secrets
 from portal.credentials.enums import CredentialStatus, GrantStatus
@@ -19,6 +20,7 @@ def in_days(days):
 class GrantFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Grant
+        skip_postgeneration_save = True
 
     application = factory.SubFactory(ApplicationFactory, status=ApplicationStatus.GRANTED)
     phase = factory.SelfAttribute("application.phase")
@@ -30,6 +32,12 @@ class GrantFactory(factory.django.DjangoModelFactory):
     status = GrantStatus.ACTIVE
     starts_at = factory.LazyFunction(in_days(-1))
     ends_at = factory.LazyFunction(in_days(90))
+
+    @factory.post_generation
+    def membership(self, create, extracted, **kwargs):
+        """Whoever holds a grant for an organisation belongs to it."""
+        if create and self.organization:
+            Membership.objects.get_or_create(user=self.holder, organization=self.organization)
 
 
 class CredentialFactory(factory.django.DjangoModelFactory):

@@ -1,6 +1,7 @@
 """The staff's edge: buttons on grants and keys, and the pages of a case of revocation."""
 
 from portal.credentials.admin_views.buttons import (
+    allow_new_keys,
     resume_grant,
     retry_activation,
     revoke_credential,
@@ -17,6 +18,7 @@ from portal.credentials.admin_views.cases import (
 )
 
 __all__ = [
+    "allow_new_keys",
     "cancel_revocation",
     "confirm_revocation",
     "export_case",

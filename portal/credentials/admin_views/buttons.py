@@ -61,6 +61,17 @@ def retry_activation(request: SignedInRequest, grant: Grant) -> HttpResponse:
     )
 
 
+def allow_new_keys(request: SignedInRequest, grant: Grant) -> HttpResponse:
+    return confirm(
+        request,
+        grant,
+        title=f"Allow new keys under {grant}?",
+        template="admin/credentials/allow_new_keys.html",
+        act=lambda: services.allow_new_keys(grant_id=grant.pk, by=request.user),
+        done=f"The holder of {grant} can ask for another key.",
+    )
+
+
 def revoke_credential(request: SignedInRequest, credential: Credential) -> HttpResponse:
     form = ReasonForm(request.POST if request.method == "POST" else None)
     return confirm(

@@ -9,6 +9,7 @@ from portal.credentials.services.bulk import (
 from portal.credentials.services.claiming import claim_credential
 from portal.credentials.services.granting import (
     accept_offer,
+    allow_new_keys,
     open_grant,
     reserve_place,
     resume_grant,
@@ -26,6 +27,7 @@ from portal.credentials.services.timing import close_what_is_over
 
 __all__ = [
     "accept_offer",
+    "allow_new_keys",
     "cancel_revocation",
     "claim_credential",
     "close_what_is_over",

@@ -20,7 +20,7 @@ from portal.credentials.lifecycle import REVOCATION_EVENT
 from portal.credentials.models import Credential, Revocation, RevocationItem
 from portal.credentials.selectors import Selector, live_credentials
 from portal.credentials.services.killing import kill_credentials
-from portal.credentials.services.moving import move_revocation
+from portal.credentials.services.moving import move_revocation, stop_births
 from portal.credentials.services.revoking import must_be_known
 from portal.doorbell import ring, ring_after_commit
 from portal.errors import Conflict, Gone, Invalid
@@ -90,13 +90,18 @@ def start_revocation(*, revocation_id: int, digest: str, typed_count: str, by: U
     """Kill every frozen key that is still live. When this commits they are dead, however many
     and with every worker stopped; workers then only tell the holders.
 
+    Refused when more keys match by now than were looked at: none may stay alive unseen.
     `digest` is the one the confirming page showed, `typed_count` what the person typed.
     """
     policies.can_revoke_in_bulk(by).enforce()
     revocation = Revocation.objects.select_for_update().get(pk=revocation_id)
     _must_be_confirmable(revocation, digest=digest, typed_count=typed_count)
+    stop_births()
+    _must_not_have_grown(revocation)
     frozen = Credential.objects.filter(revocation_items__revocation=revocation)
-    killed = kill_credentials(frozen, reason=revocation.reason, by=by, case=revocation.ref)
+    killed = kill_credentials(
+        frozen, reason=revocation.reason, by=by, by_staff=True, case=revocation.ref
+    )
     now = timezone.now()
     revocation.items.filter(credential__in=killed).update(
         status=ItemStatus.PENDING, next_attempt_at=now
@@ -190,6 +195,25 @@ def _close_if_finished(revocation_id: int, *, by: Actor) -> None:
         and not unfinished.filter(attempts__lt=GIVE_UP_WAITING_AFTER).exists()
     ):
         move_revocation(revocation, to=RevocationStatus.COMPLETED_WITH_STRAGGLERS, by=by)
+
+
+def _must_not_have_grown(revocation: Revocation) -> None:
+    """Refuse when the selector names a key nobody has looked at: it would stay alive.
+
+    After this commits no grant the selector names gets a new key (selectors.barred_grants).
+    """
+    by, value = revocation.selector["by"], revocation.selector["value"]
+    if by == "kids":
+        return  # these and no others were meant
+    new = live_credentials(Selector(by, value)).exclude(revocation_items__revocation=revocation)
+    count = new.count()
+    if count:
+        raise Conflict(
+            "preview_grew",
+            f"Nothing was revoked: {count:,} more {'key' if count == 1 else 'keys'} came to life"
+            " since this preview. Preview again. If that goes on, suspend the holder or the"
+            " partner, or halt the phase, first.",
+        )
 
 
 def _must_be_confirmable(revocation: Revocation, *, digest: str, typed_count: str) -> None:

@@ -11,14 +11,14 @@ from portal.applications.models import Application
 from portal.applications.services import move_application
 from portal.applications.services.moving import lock_application
 from portal.audit.services import Actor, record_event
-from portal.credentials import policies
+from portal.credentials import notices, policies
 from portal.credentials.enums import GrantStatus
 from portal.credentials.lifecycle import GRANT_EVENT
 from portal.credentials.models import Grant
 from portal.credentials.selectors import places_taken
 from portal.credentials.services.issuing import add_slot, ring_worker
 from portal.credentials.services.killing import kill_credentials
-from portal.credentials.services.moving import lock_grant, move_grant
+from portal.credentials.services.moving import announce_birth, lock_grant, move_grant
 from portal.errors import Conflict
 from portal.programs.models import RolloutPhase
 from portal.programs.services import sign_agreement
@@ -46,6 +46,7 @@ def open_grant(*, application: Application, by: Actor) -> Grant:
     The grant is a row the worker must finish; after commit the worker is rung. Scopes are the
     approved ones; limits and length are the phase's of today.
     """
+    announce_birth()
     phase, now = application.phase, timezone.now()
     grant = Grant.objects.create(
         application=application,
@@ -101,10 +102,22 @@ def resume_grant(*, grant_id: int, by: User) -> Grant:
 
 
 @transaction.atomic
+def allow_new_keys(*, grant_id: int, by: User) -> Grant:
+    """Let the holder ask for keys again after staff revoked some. Revoked ones stay revoked."""
+    grant = lock_grant(grant_id)
+    policies.can_allow_new_keys(by, grant).enforce()
+    grant.new_keys_allowed_at, grant.new_keys_allowed_by = timezone.now(), by
+    grant.save(update_fields=["new_keys_allowed_at", "new_keys_allowed_by"])
+    record_event("grant.new_keys_allowed", subject=grant.ref, thread=grant.application.ref, by=by)
+    notices.new_keys_allowed(grant)
+    return grant
+
+
+@transaction.atomic
 def withdraw_grant(*, grant_id: int, by: User) -> Grant:
     """The holder gives the grant up; its keys die with it and the place is free."""
     grant = lock_grant(grant_id)
     policies.can_withdraw_grant(by, grant).enforce()
     move_grant(grant, to=GrantStatus.WITHDRAWN, by=by)
-    kill_credentials(grant.credentials.all(), reason="no_longer_needed", by=by)
+    kill_credentials(grant.credentials.all(), reason="no_longer_needed", by=by, by_staff=False)
     return grant

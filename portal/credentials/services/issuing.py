@@ -13,6 +13,7 @@ from portal.credentials.lifecycle import CREDENTIAL_EVENT, OCCUPYING
 from portal.credentials.models import Credential, Grant
 from portal.credentials.secrets import new_kid
 from portal.credentials.services.moving import (
+    announce_birth,
     lock_grant,
     move_credential,
     move_grant,
@@ -110,6 +111,7 @@ def retry_activation(*, grant_id: int, by: User) -> Grant:
 @transaction.atomic
 def request_credential(*, grant_id: int, by: User) -> Credential:
     """The holder asks for another key, for instance after one lapsed or was lost."""
+    announce_birth()
     grant = lock_grant(grant_id)
     policies.can_request_credential(by, grant).enforce()
     credential = add_slot(grant, by=by)

@@ -11,9 +11,16 @@ from portal.credentials.models import Credential
 
 
 def kill_credentials(
-    credentials: QuerySet[Credential], *, reason: str, by: User, case: str | None = None
+    credentials: QuerySet[Credential],
+    *,
+    reason: str,
+    by: User,
+    by_staff: bool,
+    case: str | None = None,
 ) -> list[int]:
     """Revoke those of `credentials` that are live; returns their ids. Dead when this commits.
+
+    `by_staff` says that the programme did it: new keys under their grants then wait for staff.
 
     Rows are locked in the order of their ids, so that two of these never wait for each other.
     Dead keys are passed over. One event a key, written in one statement.
@@ -30,6 +37,7 @@ def kill_credentials(
         revoked_at=timezone.now(),
         revoked_by=by,
         revoked_reason=reason,
+        revoked_by_staff=by_staff,
     )
     record_events(
         CREDENTIAL_EVENT[CredentialStatus.REVOKED],

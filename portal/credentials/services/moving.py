@@ -3,6 +3,7 @@
 Locks are always taken in this order: application, phase, grant, credential.
 """
 
+from django.db import connection
 from django.utils import timezone
 
 from portal.audit.services import Actor, Payload, record_event
@@ -17,6 +18,24 @@ from portal.credentials.lifecycle import (
 )
 from portal.credentials.models import Credential, Grant, Revocation
 from portal.lifecycle import check_transition
+
+# Any number that nothing else in this database locks by.
+_BIRTHS = 7_202_611
+
+
+def announce_birth() -> None:
+    """Before a key comes into being: wait while a bulk revocation counts what lives.
+
+    Taken before the rows' own locks; many may come into being side by side.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BIRTHS])
+
+
+def stop_births() -> None:
+    """Until this transaction ends no key comes into being, and all that did are seen."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BIRTHS])
 
 
 def lock_grant(grant_id: int) -> Grant:

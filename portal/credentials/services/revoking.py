@@ -18,9 +18,11 @@ def revoke_credential(*, kid: str, reason: str, by: User) -> Credential:
     credential = Credential.objects.select_related("grant").get(kid=kid)
     credential.grant = lock_grant(credential.grant_id)
     policies.can_revoke_credential(by, credential).enforce()
-    if kill_credentials(Credential.objects.filter(pk=credential.pk), reason=reason, by=by):
+    by_staff = not policies.manages_keys(by, credential.grant)
+    this = Credential.objects.filter(pk=credential.pk)
+    if kill_credentials(this, reason=reason, by=by, by_staff=by_staff):
         notices.key_revoked(credential, reason=reason)
-    credential.refresh_from_db(fields=["status", "revoked_at", "revoked_by", "revoked_reason"])
+    credential.refresh_from_db()
     return credential
 
 
@@ -31,7 +33,7 @@ def revoke_grant(*, grant_id: int, reason: str, by: User) -> Grant:
     grant = lock_grant(grant_id)
     policies.can_revoke_grant(by, grant).enforce()
     move_grant(grant, to=GrantStatus.REVOKED, by=by, payload={"reason": reason})
-    kill_credentials(grant.credentials.all(), reason=reason, by=by)
+    kill_credentials(grant.credentials.all(), reason=reason, by=by, by_staff=True)
     notices.grant_revoked(grant, reason=reason)
     return grant
 

@@ -7,6 +7,7 @@ from portal.audit.services import Actor
 from portal.credentials import notices
 from portal.credentials.enums import CredentialStatus as C
 from portal.credentials.enums import GrantStatus, RevocationStatus
+from portal.credentials.lifecycle import OCCUPYING
 from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.services.moving import move_credential, move_grant, move_revocation
 
@@ -26,7 +27,8 @@ def _close_credentials(*, by: Actor) -> int:
     over = (
         Credential.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("grant__application__phase__release", "grant__holder")
-        .filter(status__in=[C.READY, C.ACTIVE], expires_at__lte=timezone.now())[:BATCH]
+        .filter(status__in=[C.READY, C.ACTIVE], expires_at__lte=timezone.now())
+        .order_by("pk")[:BATCH]
     )
     for credential in over:
         to = C.LAPSED if credential.status == C.READY else C.EXPIRED
@@ -35,22 +37,31 @@ def _close_credentials(*, by: Actor) -> int:
     return len(over)
 
 
-@transaction.atomic
 def _close_grants(*, by: Actor) -> int:
-    over = (
+    """One transaction a grant: holding several, and waiting for a slot of one, could deadlock
+    with a revocation, which takes keys in the order of their ids.
+    """
+    over = Grant.objects.filter(status__in=OCCUPYING, ends_at__lte=timezone.now())
+    ids = list(over.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    return sum(_close_grant(grant_id, by=by) for grant_id in ids)
+
+
+@transaction.atomic
+def _close_grant(grant_id: int, *, by: Actor) -> bool:
+    grant = (
         Grant.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("application__phase__release", "holder")
-        .filter(
-            status__in=[GrantStatus.ACTIVE, GrantStatus.SUSPENDED], ends_at__lte=timezone.now()
-        )[:BATCH]
+        .filter(pk=grant_id, status__in=OCCUPYING, ends_at__lte=timezone.now())
+        .first()
     )
-    for grant in over:
-        move_grant(grant, to=GrantStatus.ENDED, by=by)
-        for slot in grant.credentials.select_for_update().filter(status=C.REQUESTED):
-            slot.grant = grant
-            move_credential(slot, to=C.LAPSED, by=by)
-        notices.grant_ended(grant)
-    return len(over)
+    if grant is None:
+        return False
+    move_grant(grant, to=GrantStatus.ENDED, by=by)
+    for slot in grant.credentials.select_for_update().filter(status=C.REQUESTED):
+        slot.grant = grant
+        move_credential(slot, to=C.LAPSED, by=by)
+    notices.grant_ended(grant)
+    return True
 
 
 @transaction.atomic

@@ -15,16 +15,17 @@ from portal.credentials.models import Credential, Revocation, RevocationItem
 from portal.credentials.selectors import (
     SETTLE,
     Selector,
+    barred_grants,
     pick_kids,
     split_kids,
     unfinished_revocations,
 )
 from portal.credentials.services import bulk
 from portal.credentials.verification import explain
-from portal.errors import Conflict, Gone, Invalid, InvalidTransition, NotAllowed
+from portal.errors import Conflict, DomainError, Gone, Invalid, InvalidTransition, NotAllowed
 from portal.mail.models import OutgoingMail
-from tests.factories.accounts import UserFactory
-from tests.factories.credentials import CredentialFactory, make_live_key
+from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
 from tests.factories.programs import RolloutPhaseFactory
 from tests.factories.stories import WORKER, again, manager, responder
 from tests.log import written
@@ -167,13 +168,88 @@ def test_what_died_or_was_born_while_the_preview_was_open(phase, by):
     case = preview(phase, by)
     services.revoke_credential(kid=keys[0].kid, reason="misuse", by=by)
     (later,) = live(phase, 1)
+    with written() as log, pytest.raises(Conflict, match="1 more key came to life"):
+        confirm(case, by)
+    assert (log, bool(explain(keys[1].kid)), bool(explain(later.kid))) == ([], True, True)
+    services.revoke_credential(kid=later.kid, reason="misuse", by=by)
     confirm(case, by)
     assert items(case) == [I.SKIPPED, I.PENDING, I.PENDING]
-    assert (again(keys[0]).revoked_reason, bool(explain(later.kid))) == ("misuse", True)
+    assert again(keys[0]).revoked_reason == "misuse"
     finish(case)
-    assert told() == sorted(key.kid for key in keys)  # the first by its own revocation
+    # The first and the latecomer by revocations of their own.
+    assert told() == sorted(key.kid for key in [*keys, later])
     assert again(case).status == "completed"
     assert events_about(case.ref).first().kind == "revocation.completed"
+
+
+def test_a_list_of_kids_means_these_and_no_others(phase, by):
+    keys = live(phase)
+    case = preview(phase, by, selector=Selector("kids", keys[0].kid))
+    live(phase, 1)
+    confirm(case, by)
+    assert [bool(explain(key.kid)) for key in keys] == [False, True, True]
+
+
+def selectors_of(grant):
+    return {
+        "release": grant.phase.release,
+        "phase": grant.phase,
+        "organization": grant.organization,
+        "person": grant.holder,
+    }
+
+
+@pytest.mark.parametrize("by_what", ["release", "phase", "organization", "person", "kids"])
+def test_no_new_key_grows_where_all_were_revoked_until_staff_allow_it(by, by_what):
+    """Neither under a grant whose key died nor under one that had none at the time."""
+    key, _token = make_live_key(grant__application__organization=OrganizationFactory())
+    grant = key.grant
+    bare = GrantFactory(
+        application__phase=grant.phase,
+        application__organization=grant.organization,
+        application__applicant=grant.holder,
+    )
+    elsewhere = make_live_key()[0].grant
+    value = key.kid if by_what == "kids" else selectors_of(grant)[by_what].ref
+    case = preview(grant.phase, by, selector=Selector(by_what, value))
+    assert barred_grants([grant, bare, elsewhere]) == set()
+    confirm(case, by)
+    hit = {grant.pk} if by_what == "kids" else {grant.pk, bare.pk}
+    assert barred_grants([grant, bare, elsewhere]) == hit
+    with pytest.raises(NotAllowed) as refused:
+        services.request_credential(grant_id=grant.pk, by=grant.holder)
+    assert refused.value.code == "revoked_by_staff"
+    with written() as log:
+        services.allow_new_keys(grant_id=grant.pk, by=by)
+    assert log == [("grant.new_keys_allowed", grant.ref, grant.application.ref, by.ref)]
+    assert services.request_credential(grant_id=grant.pk, by=grant.holder).status == "requested"
+    with pytest.raises(NotAllowed) as refused:
+        services.allow_new_keys(grant_id=grant.pk, by=by)
+    assert refused.value.code == "not_barred"
+
+
+def test_an_organisation_named_like_another_s_reference_is_no_decoy(phase, by):
+    key, _token = make_live_key(
+        grant__application__phase=phase, grant__application__organization=OrganizationFactory()
+    )
+    make_live_key(grant__organization=OrganizationFactory(name=key.grant.organization.ref))
+    case = preview(phase, by, selector=Selector("organization", key.grant.organization.ref))
+    assert [item.credential_id for item in case.items.all()] == [key.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_asked_for_while_confirming_is_either_seen_or_refused(by, concurrently):
+    for _ in range(5):
+        key, _token = make_live_key()
+        grant = key.grant
+        case = preview(grant.phase, by, selector=Selector("person", grant.holder.ref))
+        outcomes = concurrently(
+            lambda case=case: confirm(case, by),
+            lambda grant=grant: services.request_credential(grant_id=grant.pk, by=grant.holder),
+        )
+        refused = [outcome.code for outcome in outcomes if isinstance(outcome, DomainError)]
+        assert refused in (["preview_grew"], ["revoked_by_staff"]), outcomes
+        assert bool(explain(key.kid)) is (refused == ["preview_grew"])
 
 
 @pytest.mark.parametrize("typed", ["1,000", " 1000 ", "1 000", "1.000", "1'000"])

@@ -172,7 +172,9 @@ def test_time_closes_keys_and_slots_once(make, after, event):
     assert templates()[-1] == "credentials/key_over"
 
 
-@pytest.mark.parametrize("status", ["active", "suspended"])
+@pytest.mark.parametrize(
+    "status", ["scheduled", "activating", "activation_failed", "active", "suspended"]
+)
 def test_time_ends_grants_and_frees_their_places(status):
     key, grant, thread = live()
     past = timezone.now() - timedelta(minutes=1)

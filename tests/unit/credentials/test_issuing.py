@@ -20,7 +20,9 @@ from portal.credentials.services.issuing import CLAIM_WITHIN, LONGEST_PAUSE
 from portal.errors import NotAllowed
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
-from tests.factories.accounts import UserFactory
+from tests.factories.accounts import MembershipFactory, UserFactory
+from tests.factories.credentials import make_live_key
+from tests.factories.stories import again
 from tests.log import written
 
 pytestmark = pytest.mark.django_db
@@ -224,6 +226,15 @@ def test_when_another_key_is_refused():
     second = request_credential(grant_id=grant.pk, by=holder)
     revoke_credential(kid=second.kid, reason="misuse", by=stories.responder())
     assert refusal(grant, holder) == "revoked_by_staff"
+
+
+def test_a_colleague_s_revocation_leaves_the_way_open():
+    """A technical contact kills a leaked key; the programme has no part in it."""
+    place = MembershipFactory(role="technical_contact")
+    key, _token = make_live_key(grant__application__organization=place.organization)
+    revoke_credential(kid=key.kid, reason="key_leaked", by=place.user)
+    slot = request_credential(grant_id=key.grant.pk, by=key.grant.holder)
+    assert (slot.status, again(key).revoked_by_staff) == ("requested", False)
 
 
 def test_a_suspended_person_gets_no_key():

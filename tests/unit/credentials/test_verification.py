@@ -36,6 +36,7 @@ GOOD = Facts(
     holder_active=True,
     organization_ref="ORG-AAAAAAAA",
     organization_active=True,
+    member=True,
     phase_halted=False,
     agreement_current=True,
     audience=HERE,
@@ -83,7 +84,8 @@ def told(key, grant, holder, organization, halted, signed, audience, scope):
         (grant[0][0] == "active", "grant_not_active"),
         (grant[1], "grant_out_of_dates"),
         (holder, "holder_not_active"),
-        (organization in (True, None), "organization_not_active"),
+        (organization[0] in (True, None), "organization_not_active"),
+        (organization[1] in (True, None), "not_a_member"),
         (not halted, "phase_halted"),
         (signed, "agreement_not_current"),
         (audience == HERE, "wrong_audience"),
@@ -94,7 +96,8 @@ def told(key, grant, holder, organization, halted, signed, audience, scope):
 
 def test_the_whole_table():
     seen = dict.fromkeys([*DenyCode.values, ""], 0)
-    rest = list(product((True, False), (True, False, None), (True, False), (True, False)))
+    partner = [*product((True, False), (True, False)), (None, None)]
+    rest = list(product((True, False), partner, (True, False), (True, False)))
     for key, grant in product(KEY, GRANT):
         facts = replace(
             GOOD,
@@ -108,14 +111,15 @@ def test_the_whole_table():
             asked = replace(
                 facts,
                 holder_active=holder,
-                organization_active=organization,
+                organization_active=organization[0],
+                member=organization[1],
                 phase_halted=halted,
                 agreement_current=signed,
             )
             for audience, scope in product((HERE, "https://elsewhere.example.org"), SCOPE):
                 verdict = decide(asked, audience=audience, scope=scope[0], now=NOW)
                 all_hold = (
-                    key[1] and grant[1] and holder and organization is not False
+                    key[1] and grant[1] and holder and False not in organization
                     and not halted and signed and audience == HERE and scope[1]
                 )  # fmt: skip
                 assert verdict.allowed is bool(all_hold)
@@ -124,7 +128,7 @@ def test_the_whole_table():
                 seen[code] += 1
     # Each reason came up; these two are about keys there are no facts of.
     assert {code for code, times in seen.items() if not times} == {"malformed", "unknown_key"}
-    assert sum(seen.values()) == len(KEY) * len(GRANT) * 24 * 2 * len(SCOPE)
+    assert sum(seen.values()) == len(KEY) * len(GRANT) * 40 * 2 * len(SCOPE)
 
 
 def test_every_refusal_says_why():
@@ -187,6 +191,7 @@ def test_the_statement_reads_what_stands_in_the_tables(db):
         holder_active=True,
         organization_ref=organization.ref,
         organization_active=True,
+        member=True,
         phase_halted=False,
         agreement_current=True,
         audience=grant.phase.release.audience,
@@ -243,6 +248,7 @@ LEVELS = {
     "grant_out_of_dates": lambda c: changed(c.grant, ends_at=timezone.now()),
     "holder_not_active": lambda c: suspend(c.grant.holder),
     "organization_not_active": lambda c: suspend(c.grant.organization),
+    "not_a_member": lambda c: c.grant.holder.memberships.all().delete(),
     "phase_halted": lambda c: halt(c.grant.phase),
     "agreement_not_current": lambda c: AgreementVersionFactory(release=c.grant.phase.release),
     "wrong_audience": lambda c: changed(
