@@ -86,14 +86,16 @@ class User(AbstractBaseUser, PermissionsMixin):
                 n for n, value in self._columns().items() if self._as_read.get(n, ...) != value
             ]
         super().save(*args, **{**kwargs, "update_fields": names})
-        written = None if names is None else {self._meta.get_field(n).attname for n in names}
-        self._as_read = (self._as_read or {}) | self._columns(written)
+        self._as_read = (self._as_read or {}) | self._columns(names)
 
     def _columns(self, names: Collection[str] | None = None) -> dict[str, Any]:
         """All that were read, or these. One that was not would cost a query."""
-        if names is None:
-            names = [field.attname for field in self._meta.concrete_fields]
-        return {name: self.__dict__[name] for name in names if name in self.__dict__}
+        return {
+            field.attname: self.__dict__[field.attname]
+            for field in self._meta.concrete_fields
+            if field.attname in self.__dict__
+            and (names is None or not {field.name, field.attname}.isdisjoint(names))
+        }
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """A suspended person has no permission at all, superuser or not."""
