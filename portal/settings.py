@@ -272,7 +272,14 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_SSL_REDIRECT = not RELAXED
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from inside, over plain http
+SECURE_REDIRECT_EXEMPT = [
+    # Probes and gateways may come from inside, over plain http. No machine follows a redirect, and
+    # one would protect nothing: the key has been sent by then.
+    r"^healthz$",
+    r"^readyz$",
+    r"^oauth/introspect$",
+    r"^gateway/authorize(/|$)",
+]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 SECURE_HSTS_SECONDS = 0 if RELAXED else 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not RELAXED
