@@ -1,5 +1,6 @@
 """Users, organisations, memberships, invitations and verifications."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any, ClassVar
 
@@ -46,6 +47,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
 
     objects = UserManager()
+    _as_read: dict[str, Any] | None = None  # None for one that is still to be made
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -64,6 +66,36 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> "User":
+        user = super().from_db(*args, **kwargs)
+        user._as_read = user._columns()
+        return user
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Of a row that exists, write only what was changed here since it was read.
+
+        The sign-in library saves whole users it read at the start of a request: after two slow
+        hashes, or an answer from an institution. Written back whole, such a row would undo a
+        suspension, a role taken away or a password changed in between.
+        """
+        names = kwargs.get("update_fields")
+        if names is None and self._as_read is not None:
+            names = [
+                n for n, value in self._columns().items() if self._as_read.get(n, ...) != value
+            ]
+        super().save(*args, **{**kwargs, "update_fields": names})
+        self._as_read = (self._as_read or {}) | self._columns(names)
+
+    def _columns(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """All that were read, or these. One that was not would cost a query."""
+        return {
+            field.attname: self.__dict__[field.attname]
+            for field in self._meta.concrete_fields
+            if field.attname in self.__dict__
+            and (names is None or not {field.name, field.attname}.isdisjoint(names))
+        }
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """A suspended person has no permission at all, superuser or not."""

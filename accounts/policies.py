@@ -163,6 +163,8 @@ def can_record_verification(user: User, subject: User | Organization) -> Verdict
         return _NO_PERMISSION
     if isinstance(subject, User) and subject.pk == user.pk:
         return deny("oneself", "You cannot vouch for yourself.")
+    if isinstance(subject, Organization) and _role(user, subject):
+        return deny("own_organization", "You cannot vouch for an organisation you belong to.")
     return allow()
 
 

@@ -1,15 +1,26 @@
 """Reads that span people and organisations."""
 
+from datetime import datetime
+
 from allauth.account.models import EmailAddress
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Invitation, Membership, Organization, User, Verification
+from portal.audit.selectors import threads_of
 
 
 def organizations_of(user: User) -> QuerySet[Membership]:
     """The person's places, with the organisations."""
     return user.memberships.select_related("organization").order_by("organization__name")
+
+
+def organizations_since(user: User, moment: datetime) -> set[str]:
+    """References of all the person has belonged to at any time since then: whoever left is no
+    stranger, and may come back tomorrow.
+    """
+    now = user.memberships.values_list("organization__ref", flat=True)
+    return set(now) | threads_of(user.ref, "membership.removed", moment)
 
 
 def members_of(organization: Organization) -> QuerySet[Membership]:

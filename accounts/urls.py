@@ -3,9 +3,10 @@
 from django.urls import path
 
 from accounts import views
+from portal import converters  # noqa: F401 - registers <reference:…>
 
 app_name = "accounts"
-_ORG = "organizations/<str:ref>/"
+_ORG = "organizations/<reference:ref>/"
 
 urlpatterns = [
     path("profile/", views.profile, name="profile"),
@@ -13,9 +14,13 @@ urlpatterns = [
     path("organizations/", views.organizations, name="organizations"),
     path(_ORG, views.organization, name="organization"),
     path(f"{_ORG}invite/", views.invite, name="invite"),
-    path(f"{_ORG}members/<str:user_ref>/role/", views.change_role, name="change_role"),
-    path(f"{_ORG}members/<str:user_ref>/remove/", views.remove_member, name="remove_member"),
-    path("invitations/<str:ref>/", views.invitation, name="invitation"),
-    path("invitations/<str:ref>/resend/", views.resend_invitation, name="resend_invitation"),
-    path("invitations/<str:ref>/withdraw/", views.withdraw_invitation, name="withdraw_invitation"),
+    path(f"{_ORG}members/<reference:user_ref>/role/", views.change_role, name="change_role"),
+    path(f"{_ORG}members/<reference:user_ref>/remove/", views.remove_member, name="remove_member"),
+    path("invitations/<reference:ref>/", views.invitation, name="invitation"),
+    path("invitations/<reference:ref>/resend/", views.resend_invitation, name="resend_invitation"),
+    path(
+        "invitations/<reference:ref>/withdraw/",
+        views.withdraw_invitation,
+        name="withdraw_invitation",
+    ),
 ]

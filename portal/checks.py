@@ -16,6 +16,7 @@ Conf = Mapping[str, Any]
 LONGEST_SILENCE = 120  # seconds until the message of a killed worker may be seen again
 LONGEST_WAIT = 10  # for a broker that neither answers nor hangs up
 RECONCILE_WITHIN = 60
+LONGEST_RING = 3600
 
 
 def _visibility(conf: Conf) -> bool:
@@ -90,6 +91,14 @@ def _reconciling(conf: Conf) -> bool:
     return {"credentials.reconcile", "mail.reconcile"} <= often
 
 
+def _rings_expire(conf: Conf) -> bool:
+    """Every entry of beat_schedule must expire within an hour: without workers the broker would
+    gather rings that all say the same.
+    """
+    options = [entry.get("options", {}) for entry in conf["beat_schedule"].values()]
+    return all(0 < (each.get("expires") or 0) <= LONGEST_RING for each in options)
+
+
 RULES: Mapping[str, Callable[[Conf], bool]] = {
     "portal.E001": _visibility,
     "portal.E002": _restoring,
@@ -99,6 +108,7 @@ RULES: Mapping[str, Callable[[Conf], bool]] = {
     "portal.E006": _no_endless_requeue,
     "portal.E007": _nothing_but_ids,
     "portal.E008": _reconciling,
+    "portal.E009": _rings_expire,
 }
 _READ = (
     "accept_content",

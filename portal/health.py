@@ -6,6 +6,8 @@ mail sent) waits, and `oldest_unfinished_seconds` grows until it is back. Taking
 out of service for that would turn a delay into an outage. Alert on these numbers instead.
 """
 
+import threading
+import time
 from typing import Any
 
 import redis
@@ -20,6 +22,7 @@ from portal.credentials.selectors import unfinished_work
 from portal.mail.selectors import unfinished_mail
 
 PATIENCE = 0.5  # seconds, for each step of asking the broker
+GOOD_FOR = 2.0  # seconds an answer about the broker is told again
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
@@ -30,7 +33,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def health() -> dict[str, Any]:
     """The numbers are None when the database, which knows them, is down."""
-    broker = "up" if broker_answers(settings.REDIS_URL) else "down"
+    broker = "up" if _broker.answers(settings.REDIS_URL) else "down"
     try:
         oldest, dead = _unfinished()
     except (DatabaseError, InterfaceError):
@@ -51,6 +54,35 @@ def broker_answers(url: str) -> bool:
             return bool(client.ping())
     except (redis.RedisError, OSError, ValueError):
         return False
+
+
+class Remembered:
+    """What the broker last answered, in this process.
+
+    Anybody may ask for /readyz, as often as they like. One thread at a time asks a silent broker,
+    and waits; the others tell what was known and are free for those who want to know about a key.
+    """
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._known: dict[str, tuple[bool, float]] = {}  # by address: the answer, good until when
+
+    def answers(self, url: str) -> bool:
+        known = self._known.get(url)
+        if known and (self._is_fresh(known) or self._asking.locked()):
+            return known[0]
+        with self._asking:
+            known = self._known.get(url)
+            if not known or not self._is_fresh(known):
+                known = (broker_answers(url), time.monotonic() + GOOD_FOR)
+                self._known[url] = known
+        return known[0]
+
+    def _is_fresh(self, known: tuple[bool, float]) -> bool:
+        return time.monotonic() < known[1]
+
+
+_broker = Remembered()
 
 
 def _unfinished() -> tuple[int, int]:

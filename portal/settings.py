@@ -164,6 +164,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "portal.middleware.RequestIdMiddleware",
     "portal.gateway.middleware.MachineMiddleware",  # machines go no further than this
+    "portal.middleware.NulMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -207,6 +208,9 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "cache",
+        # Beyond this many rows Django throws away a third, whichever; its default is 300. What is
+        # kept here are limits of rates and codes used up: a row lost is a guess more for somebody.
+        "OPTIONS": {"MAX_ENTRIES": 1_000_000},
     }
 }
 
@@ -236,10 +240,20 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+
+
+def _every(seconds: int, task: str) -> dict[str, Any]:
+    """A ring nobody took within its time is void: an hour without workers leaves a few, not
+    hundreds. A minute at least, as the clocks of two machines may differ.
+    """
+    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 60)}}
+
+
 CELERY_BEAT_SCHEDULE = {
-    "reconcile-credentials": {"task": "credentials.reconcile", "schedule": 15},
-    "reconcile-mail": {"task": "mail.reconcile", "schedule": 15},
-    "expire-applications": {"task": "applications.expire", "schedule": 3600},
+    "reconcile-credentials": _every(15, "credentials.reconcile"),
+    "reconcile-mail": _every(15, "mail.reconcile"),
+    "forget-expired": _every(60, "portal.forget_expired"),
+    "expire-applications": _every(3600, "applications.expire"),
 }
 
 # --- Security -------------------------------------------------------------------------------
@@ -258,7 +272,14 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_SSL_REDIRECT = not RELAXED
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from inside, over plain http
+SECURE_REDIRECT_EXEMPT = [
+    # Probes and gateways may come from inside, over plain http. No machine follows a redirect, and
+    # one would protect nothing: the key has been sent by then.
+    r"^healthz$",
+    r"^readyz$",
+    r"^oauth/introspect$",
+    r"^gateway/authorize(/|$)",
+]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 SECURE_HSTS_SECONDS = 0 if RELAXED else 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not RELAXED

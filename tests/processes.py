@@ -38,6 +38,13 @@ def portal_environment(**more: str) -> dict[str, str]:
     return {**os.environ, "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}", **more}
 
 
+def production_environment(**more: str) -> dict[str, str]:
+    """As portal_environment, with nothing relaxed: https is asked for, and no demo stands by."""
+    names = {"ALLOWED_HOSTS": "portal.example.org", "BASE_URL": "https://portal.example.org"}
+    env = portal_environment(**(names | more))
+    return {name: value for name, value in env.items() if name not in {"DEMO", "DEBUG"}}
+
+
 @contextlib.contextmanager
 def web(application: str, env: Mapping[str, str], port: int | None = None) -> Iterator[str]:
     """Serve a WSGI application with granian, as in production; yields its address."""

@@ -1,7 +1,7 @@
 """Reads of the log."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
@@ -22,6 +22,17 @@ def timeline(thread: str) -> QuerySet[Event]:
 def events_about(subject: str) -> QuerySet[Event]:
     """Events of one thing (a kid, a case), newest first."""
     return Event.objects.filter(subject=subject)
+
+
+def threads_of(subject: str, kind: str, since: datetime) -> set[str]:
+    """Which files tell of something of this kind about this subject, since then."""
+    events = events_about(subject).filter(kind=kind, at__gte=since)
+    return set(events.order_by().values_list("thread", flat=True))
+
+
+def has_happened(kind: str) -> bool:
+    """Whether the log tells of this at all."""
+    return Event.objects.filter(kind=kind).exists()
 
 
 def search(events: QuerySet[Event], text: str) -> QuerySet[Event]:

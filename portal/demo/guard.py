@@ -1,9 +1,16 @@
-"""Known passwords and production never meet."""
+"""Known passwords and production never meet.
+
+What tells a demo's database is an event that loading it writes and nothing takes back. Addresses
+would not do: anybody can sign up with one, and could so keep production from starting.
+"""
 
 from django.conf import settings
+from django.db import transaction
 
-from accounts.models import User
-from portal.demo.texts import DOMAIN
+from portal.audit.selectors import has_happened
+from portal.audit.services import Actor, record_event
+
+_LOADED = "demo.loaded"
 
 
 class DemoRefusedError(SystemExit):
@@ -19,13 +26,23 @@ def refuse_unless_demo() -> None:
         )
 
 
+@transaction.atomic
+def mark_as_demo(*, release_ref: str, by: Actor) -> None:
+    """Say in the log, where it stays, that this database holds known passwords."""
+    record_event(_LOADED, subject=release_ref, thread=release_ref, by=by)
+
+
+def is_demo() -> bool:
+    return has_happened(_LOADED)
+
+
 def refuse_demo_accounts() -> None:
     """Stop a production start-up on a database that holds the demo's accounts.
 
     A database that cannot be asked stops it too: starting blind would be failing open.
     """
-    if not settings.DEMO and User.objects.filter(email__endswith=f"@{DOMAIN}").exists():
+    if not settings.DEMO and is_demo():
         raise DemoRefusedError(
-            f"This database holds demo accounts (…@{DOMAIN}) with known passwords. Use another "
-            "database; a demo is never turned into production."
+            "This database holds the demo's accounts, with known passwords. Use another database; "
+            "a demo is never turned into production."
         )

@@ -7,7 +7,9 @@ from django.conf import settings
 
 from portal.demo import texts
 from portal.demo.clock import Calendar
+from portal.demo.guard import mark_as_demo
 from portal.demo.people import (
+    SHELL,
     address_of,
     make_applicants,
     make_organizations,
@@ -32,6 +34,7 @@ def load_demo() -> None:
     calendar = Calendar()
     staff = make_staff(calendar=calendar)
     release = make_programme(calendar=calendar, by=staff["programme_manager"])
+    mark_as_demo(release_ref=release.ref, by=SHELL)
     people = make_applicants(calendar=calendar)
     partners = make_organizations(people, calendar=calendar)
     verify_organizations(partners, calendar=calendar, by=staff["reviewer"])

@@ -1,6 +1,7 @@
 """Who may look, who may rule. Nobody decides about themselves or their own organisation."""
 
 from accounts.models import User
+from accounts.selectors import organizations_since
 from portal.applications.enums import ApplicationStatus as S
 from portal.applications.lifecycle import OPEN
 from portal.applications.models import Application
@@ -20,16 +21,21 @@ def barred(user: User, application: Application) -> Verdict:
     """Whether a tie to the application keeps this person out of it; allow() when none does."""
     if application.applicant_id == user.pk:
         return deny("own_application", "This is your own application.")
-    applicants = application.applicant.memberships.values("organization")
-    ties = user.memberships.filter(organization__in=applicants)
-    if application.organization_id:
-        ties = ties | user.memberships.filter(organization=application.organization_id)
-    if ties.exists():
-        return deny("own_organization", "You belong to the applicant's organisation.")
+    if _share_an_organization(user, application):
+        return deny("own_organization", "You belong, or belonged, to the applicant's organisation.")
     conflicts = application.conflicts.filter(person=user)
     if conflicts.exclude(resolution=ConflictResolution.WAIVED).exists():
         return deny("conflict", "You declared a conflict of interest that has not been waived.")
     return allow()
+
+
+def _share_an_organization(user: User, application: Application) -> bool:
+    """Now, or at any time since the application was begun: leaving to rule on it helps nobody."""
+    since = application.created_at
+    theirs = organizations_since(application.applicant, since)
+    if application.organization:
+        theirs.add(application.organization.ref)
+    return not theirs.isdisjoint(organizations_since(user, since))
 
 
 def can_read_file(user: User, application: Application) -> Verdict:

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -474,3 +475,16 @@ def test_another_releases_gateway_sees_nothing(key, client):
 
 def test_a_machines_address_that_does_not_exist_is_404(client):
     assert client.get("/sandbox/v1/nothing").status_code == 404
+
+
+# --- Plain http -------------------------------------------------------------------------------
+
+
+def test_machines_are_not_sent_to_https_and_pages_are(settings):
+    settings.SECURE_SSL_REDIRECT = True
+    client = Client()
+    machines = ["/healthz", "/readyz", "/oauth/introspect", "/gateway/authorize"]
+    said = {path: client.get(path).status_code for path in [*machines, "/gateway/authorize/v1/x"]}
+    assert 301 not in said.values()
+    pages = ["/", "/admin/", "/gateway/authorized", "/oauth/introspect/"]
+    assert {client.get(path).status_code for path in pages} == {301}

@@ -150,7 +150,7 @@ def test_nobody_reads_or_decides_a_colleague_s():
     make_colleagues(colleague, application.applicant)
     refused = page(colleague, application)
     assert refused.status_code == 403
-    assert "You belong to the applicant&#x27;s organisation." in refused.text
+    assert "You belong, or belonged, to the applicant&#x27;s organisation." in refused.text
     assert "Triage of alerts." not in refused.text
     for verb in set(VERBS) - {"conflict"}:
         client = signed_in(colleague)

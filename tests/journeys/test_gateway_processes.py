@@ -58,6 +58,15 @@ def test_the_server_lets_no_second_header_through(portal):
     assert ask(asking, ("Authorization", "Bearer " + "a" * 65_536)) in {400, 401, 431}
 
 
+def test_the_server_takes_underscores_for_hyphens_so_the_proxy_must_drop_them(portal):
+    """Why the README asks for that: behind a proxy which does not, a caller writes its headers."""
+    credential, token = make_live_key()
+    gateway, secret = make_gateway(credential.grant.phase.release)
+    known = ("X_Gateway_Authorization", basic(gateway.client_id, secret))
+    good = ("Authorization", f"Bearer {token}")
+    assert send(portal, "GET", "/gateway/authorize?scope=model:infer", [known, good])[0] == 200
+
+
 def test_the_sandbox_asks_the_portal_about_every_call(portal):
     credential, token = make_live_key()
     gateway, secret = make_gateway(credential.grant.phase.release)

@@ -21,7 +21,7 @@ from portal.credentials.models import Credential
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
-from tests.processes import free_port, portal_environment, process, wait_for, web
+from tests.processes import free_port, process, production_environment, wait_for, web
 
 CONFIGURATION = Path(__file__).parents[2] / "docs" / "gateways" / "nginx.conf"
 
@@ -95,9 +95,9 @@ def key():
 
 @pytest.fixture(scope="module")
 def portal(django_db_setup):
-    """The port of a portal that shares this module's database."""
+    """The port of a portal as in production, that shares this module's database."""
     port = free_port()
-    with web("portal.wsgi:application", portal_environment(), port):
+    with web("portal.wsgi:application", production_environment(), port):
         yield port
 
 
@@ -177,6 +177,22 @@ def identity(key):
 
 def told(headers):
     return {name: value for name, value in headers.items() if name.startswith("x-access-")}
+
+
+def test_the_portal_behind_it_is_as_in_production(portal):
+    """Pages are sent to https; what the gateway asks over plain http is answered."""
+    said = {}
+    for path in ("/", "/gateway/authorize?scope=model:infer", "/oauth/introspect"):
+        connection = http.client.HTTPConnection("127.0.0.1", portal, timeout=10)
+        connection.request("GET", path, headers={"Host": "portal.example.org"})
+        answer = connection.getresponse()
+        said[path] = answer.status, answer.headers["Location"]
+        connection.close()
+    assert list(said.values()) == [
+        (301, "https://portal.example.org/"),
+        (401, None),
+        (405, None),
+    ]
 
 
 def test_the_whole_way(start, portal, key):

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from accounts.models import User
-from tests.processes import portal_environment
+from tests.processes import production_environment
 
 BIN = Path(sys.executable).parent
 
@@ -28,16 +28,7 @@ def commands():
 @pytest.fixture
 def production(tmp_path):
     """The environment of a real installation, on this test's own servers."""
-    env = portal_environment(
-        ALLOWED_HOSTS="portal.example,127.0.0.1",
-        BASE_URL="https://portal.example",
-        DATA_DIR=str(tmp_path),
-        SANDBOX_URL="",
-        TRUSTED_PROXY_COUNT="1",
-    )
-    for name in ("DEMO", "DEBUG"):
-        env.pop(name, None)
-    return env
+    return production_environment(DATA_DIR=str(tmp_path), SANDBOX_URL="", TRUSTED_PROXY_COUNT="1")
 
 
 def run(line, env, **more):

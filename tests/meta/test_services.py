@@ -84,8 +84,8 @@ def test_only_services_write():
         if (writes := list(_orm_writes(ast.parse(path.read_text()))))
     }
     assert found == {
-        # Managers are how Django itself makes users.
-        "accounts/models.py": ["user.save"],
+        # Managers are how Django itself makes users, and a user writes only what was changed.
+        "accounts/models.py": ["user.save", "super().save"],
         # A form's own rows, not yet saved: the service saves them.
         "portal/programs/admin.py": ["formset.save"],
     }

@@ -6,8 +6,12 @@ import sys
 
 import pytest
 from celery import current_app
+from django.conf import settings
 
 from portal.checks import RULES, as_celery_reads_them, broken_rules, check_doorbell
+
+SCHEDULE = settings.CELERY_BEAT_SCHEDULE
+HOURLY = SCHEDULE["expire-applications"]
 
 
 def changed(options=None, **given):
@@ -43,8 +47,14 @@ def test_our_own_settings_break_no_rule():
         ({}, {"beat_schedule": {}}, "portal.E008"),
         (
             {},
-            {"beat_schedule": {"mail": {"task": "mail.reconcile", "schedule": 15}}},
+            {"beat_schedule": {"mail": SCHEDULE["reconcile-mail"]}},
             "portal.E008",
+        ),
+        ({}, {"beat_schedule": SCHEDULE | {"a": {"task": "a.b", "schedule": 15}}}, "portal.E009"),
+        (
+            {},
+            {"beat_schedule": SCHEDULE | {"a": {**HOURLY, "options": {"expires": 7200}}}},
+            "portal.E009",
         ),
     ],
 )
@@ -61,6 +71,11 @@ def test_kombu_really_reads_the_options_we_give_it():
     channel = current_app.connection_for_write().transport.Channel
     known = set(channel.from_transport_options) | {"max_retries"}  # this one the connection reads
     assert set(current_app.conf.broker_transport_options) <= known
+
+
+def test_a_worker_knows_every_task_that_beat_rings_for():
+    current_app.loader.import_default_modules()
+    assert {entry["task"] for entry in SCHEDULE.values()} <= set(current_app.tasks)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -98,3 +100,39 @@ def test_only_a_real_broker_answers(closed):
     assert health.broker_answers(live_settings.REDIS_URL) is True
     assert health.broker_answers(closed) is False
     assert health.broker_answers("amqp://not-redis") is False
+
+
+def timed(call):
+    began = time.monotonic()
+    return call(), time.monotonic() - began
+
+
+def test_the_broker_is_asked_once_in_two_seconds_however_often_we_are(silent):
+    broker = health.Remembered()
+    (first, waited), (second, at_once) = (timed(lambda: broker.answers(silent)) for _ in range(2))
+    assert (first, second) == (False, False)
+    assert at_once < health.PATIENCE / 2 < waited
+
+
+def test_an_answer_is_not_kept_for_long_nor_told_of_another_broker(closed):
+    broker, url = health.Remembered(), live_settings.REDIS_URL
+    assert broker.answers(closed) is False
+    assert broker.answers(url) is True
+    broker._known[url] = (False, time.monotonic())  # it was down, as of GOOD_FOR ago
+    assert broker.answers(url) is True
+
+
+def test_while_one_thread_asks_a_silent_broker_the_others_are_free(silent, monkeypatch):
+    monkeypatch.setattr(health, "GOOD_FOR", 0)
+    broker = health.Remembered()
+    broker.answers(silent)
+    together = threading.Barrier(4)
+
+    def ask(_number):
+        together.wait()
+        return timed(lambda: broker.answers(silent))
+
+    with ThreadPoolExecutor(4) as pool:
+        waits = sorted(waited for _answer, waited in pool.map(ask, range(4)))
+    assert waits[0] < health.PATIENCE / 2 < waits[-1]
+    assert sum(waits) < 3 * health.PATIENCE

@@ -223,6 +223,15 @@ def test_nobody_does_it_to_oneself(policy, permission):
     assert code(getattr(policies, policy)(staff, staff)) == "oneself"
 
 
+def test_nobody_vouches_for_an_organization_of_their_own():
+    place = MembershipFactory(role=MemberRole.MEMBER)
+    person = UserFactory(is_staff=True, is_superuser=True)
+    place.organization.memberships.create(user=person, role=MemberRole.MEMBER)
+    said = code(policies.can_record_verification(person, place.organization))
+    assert said == "own_organization"
+    assert code(policies.can_record_verification(person, OrganizationFactory())) == "allowed"
+
+
 def test_only_a_superuser_suspends_a_superuser():
     boss = UserFactory(is_staff=True, is_superuser=True)
     other = UserFactory(is_staff=True, is_superuser=True)

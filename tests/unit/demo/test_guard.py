@@ -4,7 +4,8 @@ import pytest
 from django.core.management import call_command
 
 from accounts.models import User
-from portal.demo.guard import DemoRefusedError, refuse_demo_accounts
+from portal.audit.services import System
+from portal.demo.guard import DemoRefusedError, mark_as_demo, refuse_demo_accounts
 
 pytestmark = pytest.mark.django_db
 
@@ -21,21 +22,27 @@ def test_production_refuses_to_load_the_demo():
     assert User.objects.count() == 0
 
 
+def mark():
+    mark_as_demo(release_ref="REL-34679ACD", by=System("shell"))
+
+
 @pytest.mark.usefixtures("_production")
 def test_production_refuses_to_start_on_demo_accounts():
-    User.objects.create_user("rosa.reviewer@demo.example", "known")
+    mark()
     with pytest.raises(DemoRefusedError, match="known passwords"):
         refuse_demo_accounts()
 
 
 @pytest.mark.usefixtures("_production")
-def test_production_starts_without_them():
-    User.objects.create_user("rosa@example.org", "unknown")
+def test_nobody_keeps_production_from_starting_by_signing_up(client):
+    new = {"email": "x@demo.example", "name": "X", "password1": "a long and quiet sentence"}
+    assert client.post("/accounts/signup/", new).status_code == 302
+    assert User.objects.get().email == "x@demo.example"
     refuse_demo_accounts()
 
 
 def test_a_demo_starts_on_them():
-    User.objects.create_user("rosa.reviewer@demo.example", "known")
+    mark()
     refuse_demo_accounts()
 
 

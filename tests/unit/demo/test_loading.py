@@ -13,6 +13,7 @@ from portal.audit.models import Event
 from portal.credentials.enums import DenyCode
 from portal.credentials.models import Credential, Revocation
 from portal.credentials.verification import decide, load_facts
+from portal.demo.guard import DemoRefusedError, refuse_demo_accounts
 from portal.demo.texts import RELEASE
 from portal.programs.models import Capability, RolloutPhase
 from portal.programs.selectors import open_phases
@@ -68,6 +69,12 @@ def test_two_organisations_and_five_staff_with_one_role_each():
 def test_files_for_the_runner_are_private(world):
     modes = {path.name: path.stat().st_mode & 0o777 for path in (world / "demo").iterdir()}
     assert modes == {"gateway.env": 0o600, "welcome.txt": 0o600}
+
+
+def test_production_never_starts_on_it(settings):
+    settings.DEMO = False
+    with pytest.raises(DemoRefusedError, match="known passwords"):
+        refuse_demo_accounts()
 
 
 def test_a_second_load_changes_nothing():

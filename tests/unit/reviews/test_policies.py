@@ -3,11 +3,13 @@
 import itertools
 
 import pytest
+from django.utils import timezone
 
+from accounts import services
 from portal.reviews import policies
 from portal.reviews.models import ConflictOfInterest
 from tests.factories import stories
-from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -170,3 +172,32 @@ def test_a_decider_with_a_tie_does_not_resolve_a_conflict():
     tied = make_colleague(stories.decider(), application)
     assert policies.can_resolve_conflict(tied, conflict).code == "own_organization"
     assert policies.can_resolve_conflict(stories.decider(), conflict)
+
+
+def leave(person, organization):
+    services.remove_member(membership_id=person.memberships.get().pk, by=person)
+    assert not organization.memberships.filter(user=person).exists()
+
+
+def shared_by(person, application):
+    """An organisation with an owner of its own, to which both belong."""
+    organization = MembershipFactory().organization
+    for member in (person, application.applicant):
+        organization.memberships.create(user=member, role="member")
+    return organization
+
+
+@pytest.mark.parametrize("who", ["staff", "applicant"])
+def test_leaving_the_organisation_lifts_no_bar(who):
+    application, colleague = stories.in_review(), UserFactory(permissions=BOTH)
+    organization = shared_by(colleague, application)
+    leave({"staff": colleague, "applicant": application.applicant}[who], organization)
+    assert policies.barred(colleague, application).code == "own_organization"
+    assert policies.barred(stories.reviewer(), application)
+
+
+def test_who_left_before_the_application_was_begun_is_a_stranger():
+    application, colleague = stories.in_review(), UserFactory(permissions=BOTH)
+    leave(colleague, shared_by(colleague, application))
+    application.created_at = timezone.now()
+    assert policies.barred(colleague, application)

@@ -6,8 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from accounts.models import User
-from portal.demo import guard, texts
+from portal.demo import guard
 
 
 class Command(BaseCommand):
@@ -18,7 +17,7 @@ class Command(BaseCommand):
         # Needs a package that production does not install, and the refusal comes first there.
         from portal.demo.loading import load_demo  # noqa: PLC0415
 
-        if User.objects.filter(email__endswith=f"@{texts.DOMAIN}").exists():
+        if guard.is_demo():
             self.stdout.write("The demo programme is there already; nothing was changed.")
             return
         # Nobody is rung while the history is made: each step a worker would do is done in it.
