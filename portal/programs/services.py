@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import UTC, datetime
-from typing import cast
 
 from django.db import models, transaction
 from django.utils import timezone
@@ -229,7 +228,7 @@ def _which(setting: Setting) -> Payload:
 def _locked(setting: Setting) -> Setting:
     """The row as it is now, held until the transaction ends."""
     rows = type(setting)._default_manager.select_for_update()
-    before = cast("Setting | None", rows.filter(pk=setting.pk).first())
+    before: Setting | None = rows.filter(pk=setting.pk).first()
     if before is None:
         raise Conflict("removed", "Somebody has removed this in the meantime.")
     return before

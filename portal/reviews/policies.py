@@ -57,6 +57,19 @@ def can_see_reviews(user: User, application: Application) -> Verdict:
     return allow()
 
 
+def can_read_event(user: User, kind: str, ref: str) -> Verdict:
+    """What the log holds of a file is read by those who may read the file; of a review, by those
+    who may read reviews. `ref` is the application's.
+    """
+    application = Application.objects.filter(ref=ref).first()
+    if application is None:
+        return deny("no_file", "The file it belongs to is not here.")
+    readable = can_read_file(user, application)
+    if readable and kind.startswith("review."):
+        return can_see_reviews(user, application)
+    return readable
+
+
 def can_take_application(user: User, application: Application) -> Verdict:
     """Take it from the queue: from submission, from the waiting list, or from a colleague."""
     if not user.has_perm("reviews.review_application"):

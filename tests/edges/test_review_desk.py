@@ -10,11 +10,12 @@ from portal.applications.enums import ApplicationStatus as S
 from portal.applications.models import Message
 from portal.applications.services import save_answers, submit_application
 from portal.credentials.models import Grant
+from portal.errors import NotAllowed
 from portal.programs.services import halt_phase
 from portal.reviews.admin import ReviewDesk
 from portal.reviews.enums import ConflictResolution
 from portal.reviews.models import ConflictOfInterest, Decision, Review
-from portal.reviews.services import declare_conflict, request_changes
+from portal.reviews.services import declare_conflict, request_changes, resolve_conflict
 from tests.factories import stories
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.factories.reviews import staff
@@ -194,8 +195,46 @@ def test_a_decider_with_a_tie_resolves_no_conflict_in_it():
     )
     make_colleagues(dana, application.applicant)
     response = signed_in(dana).post(object_url(conflict, verb="resolve"), {"resolution": "waived"})
-    assert response.status_code == 403
+    assert response.status_code == 404
+    with pytest.raises(NotAllowed):
+        resolve_conflict(conflict_id=conflict.pk, resolution="waived", by=dana)
     assert again(conflict).resolution == ConflictResolution.OPEN
+
+
+CONFLICTS = "/admin/reviews/conflictofinterest/"
+
+
+def conflicts_read_by(user, *conflicts):
+    """Of these, whose words this person reads: in the list and on the page of each."""
+    client = signed_in(user)
+    rows = client.get(CONFLICTS).text
+    listed = [each for each in conflicts if object_url(each) in rows]
+    shown = [
+        each
+        for each in conflicts
+        if f"Detail of {each.person}" in client.get(object_url(each), follow=True).text
+    ]
+    assert shown == listed
+    return listed
+
+
+def test_conflicts_are_read_by_those_who_may_read_the_file_and_who_declared_them():
+    applicant, rosa, ruben = staff("reviewer"), staff("reviewer"), staff("reviewer")
+    application, other = stories.in_review(by=applicant), stories.in_review()
+    first, second, elsewhere = (
+        declare_conflict(application_id=a.pk, kind="real", detail=f"Detail of {by}", by=by)
+        for a, by in ((application, rosa), (application, ruben), (other, rosa))
+    )
+    colleague, free = staff("decider"), staff("decider")
+    make_colleagues(colleague, applicant)
+    every = (first, second, elsewhere)
+    assert conflicts_read_by(applicant, *every) == [elsewhere]
+    assert conflicts_read_by(colleague, *every) == [elsewhere]
+    assert conflicts_read_by(rosa, *every) == [first, elsewhere]
+    assert conflicts_read_by(ruben, *every) == [second, elsewhere]
+    assert conflicts_read_by(free, *every) == [first, second, elsewhere]
+    resolve_conflict(conflict_id=first.pk, resolution="waived", by=free)
+    assert conflicts_read_by(rosa, *every) == [first, second, elsewhere]
 
 
 # --- Reviews -------------------------------------------------------------------------------------
