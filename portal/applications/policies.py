@@ -3,7 +3,7 @@
 from django.db.models import Max
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Organization, User
 from portal.applications.enums import ApplicationStatus as S
 from portal.applications.lifecycle import EDITABLE, OPEN, TRANSITIONS
 from portal.applications.models import Application
@@ -70,6 +70,31 @@ def can_appeal_application(user: User, application: Application) -> Verdict:
     others = Application.objects.filter(phase=application.phase_id, applicant=user)
     if others.filter(status__in=OPEN).exists():
         return deny("applied_again", "You have applied again; that application is looked at.")
+    return allow()
+
+
+def can_be_given(*, person_id: int, organization_id: int | None, phase_id: int) -> Verdict:
+    """Whether access may be given now to this person, in this organisation's name, in this phase.
+
+    Asked again at each step from approval to the key: between two of them somebody may leave the
+    organisation or be suspended. Reads the rows as they are now, because what the caller holds
+    may be from before it waited for a lock. The words are for staff and the person alike.
+    """
+    person = User.objects.get(pk=person_id)
+    if not person.is_active or person.suspended_at:
+        return deny("applicant_suspended", "The account of the person it is for is suspended.")
+    if RolloutPhase.objects.filter(pk=phase_id, halted_at__isnull=False).exists():
+        return deny(
+            "phase_halted", "This phase is halted: nothing is given in it until it goes on."
+        )
+    if organization_id is None:
+        return allow()
+    if Organization.objects.filter(pk=organization_id, suspended_at__isnull=False).exists():
+        return deny("organization_suspended", "The organisation it is for is suspended.")
+    if not person.memberships.filter(organization=organization_id).exists():
+        return deny(
+            "not_a_member", "The person it is for is no longer a member of the organisation."
+        )
     return allow()
 
 

@@ -14,6 +14,7 @@ from portal.audit import selectors
 from portal.audit.models import Event
 from portal.audit.paging import BoundedPaginator
 from portal.audit.presenters import PRESENTERS, present
+from portal.audit.readers import can_read_payload
 
 # What a reference's prefix is the reference of; a page that is not there is not linked to.
 _PAGES = {
@@ -112,6 +113,15 @@ class EventAdmin(admin.ModelAdmin):
     )
     readonly_fields = fields
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """With the answer whether its reader may see what it holds."""
+        event: Any = super().get_object(request, object_id, from_field)
+        if event:
+            event.readable = can_read_payload(request.user, event)
+        return event
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -149,7 +159,9 @@ class EventAdmin(admin.ModelAdmin):
         return _named(event, event.thread) if event.thread != event.subject else ""
 
     @admin.display(description="Payload")
-    def payload_cell(self, event: Event) -> str:
+    def payload_cell(self, event: Any) -> str:
+        if not event.readable:
+            return str(event.readable.reason)
         text = json.dumps(event.payload, indent=2, sort_keys=True, ensure_ascii=False)
         return format_html("<pre>{}</pre>", text)
 

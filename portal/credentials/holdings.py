@@ -7,9 +7,9 @@ from accounts.models import User
 from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import (
-    can_claim_credential,
     can_request_credential,
     can_withdraw_grant,
+    slot_is_claimable,
 )
 from portal.credentials.selectors import barred_grants
 from portal.credentials.verification import explain_many
@@ -109,7 +109,7 @@ def _key(credential: Credential, grant: Grant, user: User, verdict: Verdict) -> 
     return Key(
         credential=credential,
         verdict=verdict,
-        claimable=can_claim_credential(user, credential),
+        claimable=slot_is_claimable(user, credential),
         revocable=credential.is_live,
     )
 

@@ -6,6 +6,7 @@ from accounts.enums import MemberRole
 from accounts.models import User
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
+from portal.applications.policies import can_be_given
 from portal.credentials.enums import CredentialStatus, GrantStatus, RevocationStatus
 from portal.credentials.lifecycle import GRANT_TRANSITIONS, LIVE, OCCUPYING
 from portal.credentials.models import Credential, Grant, Revocation
@@ -34,11 +35,29 @@ def can_accept_offer(user: User, application: Application) -> Verdict:
         return deny("no_offer", "There is no offer to take up here.")
     if application.expires_at and application.expires_at <= timezone.now():
         return deny("offer_lapsed", "The offer has lapsed. Write to us if you still want it.")
-    return allow()
+    return can_be_given(
+        person_id=application.applicant_id,
+        organization_id=application.organization_id,
+        phase_id=application.phase_id,
+    )
 
 
 def can_claim_credential(user: User, credential: Credential) -> Verdict:
-    """The holder alone: a key is shown to the person it is for, and to nobody else."""
+    """The holder alone, while what was approved can still be given to them."""
+    may_claim = slot_is_claimable(user, credential)
+    if not may_claim:
+        return may_claim
+    return can_be_given(
+        person_id=credential.grant.holder_id,
+        organization_id=credential.grant.organization_id,
+        phase_id=credential.grant.phase_id,
+    )
+
+
+def slot_is_claimable(user: User, credential: Credential) -> Verdict:
+    """What key and grant alone say, without a query, for a page of many keys: a key is shown to
+    the person it is for, and to nobody else.
+    """
     if credential.grant.holder_id != user.pk:
         return _NOT_YOURS
     if not user.is_active or user.suspended_at:

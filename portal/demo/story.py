@@ -116,6 +116,7 @@ def _play_undecided(cast: Cast, phase: RolloutPhase) -> None:
     with cast.calendar.on_day(-18):
         reviews.waitlist_application(
             application_id=waitlisted.pk,
+            revision=1,
             text="A sound application; we come back to it when a place frees.",
             by=decider,
         )
@@ -201,6 +202,7 @@ def _review(cast: Cast, application: Application, *, by: User, day: float) -> No
     with cast.calendar.on_day(day):
         reviews.record_review(
             application_id=application.pk,
+            revision=1,
             recommendation="approve",
             scores=SOUND,
             comment="Clear defensive use, safeguards described and plausible.",
@@ -224,6 +226,7 @@ def _approve(cast: Cast, application: Application, *, day: float) -> Application
     with cast.calendar.on_day(day):
         return reviews.approve_application(
             application_id=application.pk,
+            revision=1,
             scopes=application.scopes,
             text="Welcome. Please tell us early what works and what does not.",
             by=cast.staff["decider"],
@@ -234,6 +237,7 @@ def _decline(cast: Cast, application: Application, *, by: str, day: float) -> No
     with cast.calendar.on_day(day):
         reviews.decline_application(
             application_id=application.pk,
+            revision=1,
             reason_code="safeguards_insufficient",
             text="The application does not yet say who can reach the key, or how misuse is seen.",
             may_reapply_from=cast.calendar.moment(30).date(),

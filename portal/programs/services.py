@@ -1,12 +1,13 @@
 """Every change to a programme."""
 
 import hashlib
+from datetime import UTC, datetime
 
 from django.db import models, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from portal.audit.services import record_event
+from portal.audit.services import Payload, record_event
 from portal.errors import Conflict, Invalid
 from portal.programs import policies
 from portal.programs.models import (
@@ -22,6 +23,34 @@ from portal.programs.selectors import current_agreement
 LONGEST_NAME = 200
 Setting = ModelRelease | RolloutPhase | Capability | Question
 
+# What staff type, and no more than this is ever written to a row that exists: whoever publishes
+# or halts while somebody edits the same row is not undone. Codes and numbers stand in the log as
+# they were and are; of words it says only that they changed.
+CODES: dict[type[models.Model], tuple[str, ...]] = {
+    ModelRelease: ("slug",),
+    RolloutPhase: (
+        "order",
+        "opens_at",
+        "closes_at",
+        "capacity",
+        "requests_per_minute",
+        "tokens_per_day",
+        "max_grant_days",
+        "reviewers_standard",
+        "reviewers_elevated",
+        "reviewers_critical",
+        "review_days",
+    ),
+    Capability: ("scope", "tier"),
+    Question: ("key", "order", "kind", "required", "max_length", "condition_key"),
+}
+WORDS: dict[type[models.Model], tuple[str, ...]] = {
+    ModelRelease: ("name", "summary", "risk_statement", "audience"),
+    RolloutPhase: ("name", "audience"),
+    Capability: ("name", "description"),
+    Question: ("section", "prompt", "help", "options", "condition_value"),
+}
+
 
 def text_sha256(text: str) -> str:
     """SHA-256, in hex, of exactly this text in UTF-8."""
@@ -30,16 +59,28 @@ def text_sha256(text: str) -> str:
 
 @transaction.atomic
 def save_setting(*, setting: Setting, by: User) -> None:
-    """Save one validated piece of a programme and say so in the log."""
+    """Save what staff typed into one validated piece of a programme and say so in the log.
+
+    Of a row that exists only what differs is written, and nothing is logged where nothing does.
+    """
     policies.can_edit_programme(by).enforce()
-    setting.save()
+    if setting._state.adding:
+        setting.save()
+        payload = _codes(setting)
+    else:
+        before = _locked(setting)
+        changed = _changed(before, setting)
+        if not changed:
+            return
+        setting.save(update_fields=changed)
+        payload = _difference(before, setting, changed)
     thread = _file_of(setting)
     record_event(
         f"{_kind(setting)}.saved",
         subject=thread,
         thread=thread,
         by=by,
-        payload=_what(setting),
+        payload={**_which(setting), **payload},
     )
 
 
@@ -51,13 +92,14 @@ def set_ceiling(*, phase_id: int, scopes: list[str], by: User) -> RolloutPhase:
     capabilities = list(phase.release.capabilities.filter(scope__in=scopes))
     if len(capabilities) != len(set(scopes)):
         raise Invalid("scope_unknown", "Choose from the release's capabilities.")
+    before = sorted(phase.capabilities.values_list("scope", flat=True))
     phase.capabilities.set(capabilities)
     record_event(
         "phase.ceiling_set",
         subject=phase.ref,
         thread=phase.ref,
         by=by,
-        payload={"scopes": sorted(scopes)},
+        payload={"scopes": sorted(set(scopes)), "scopes_was": before},
     )
     return phase
 
@@ -176,7 +218,43 @@ def _file_of(setting: Setting) -> str:
     return setting.phase.ref if isinstance(setting, Question) else setting.ref
 
 
-def _what(setting: Setting) -> dict[str, str]:
+def _which(setting: Setting) -> Payload:
+    """Which one of its file's, where that has several."""
     if isinstance(setting, Capability):
-        return {"scope": setting.scope, "tier": setting.tier}
+        return {"scope": setting.scope}
     return {"key": setting.key} if isinstance(setting, Question) else {}
+
+
+def _locked(setting: Setting) -> Setting:
+    """The row as it is now, held until the transaction ends."""
+    rows = type(setting)._default_manager.select_for_update()
+    before: Setting | None = rows.filter(pk=setting.pk).first()
+    if before is None:
+        raise Conflict("removed", "Somebody has removed this in the meantime.")
+    return before
+
+
+def _changed(before: Setting, after: Setting) -> list[str]:
+    typed = (*CODES[type(after)], *WORDS[type(after)])
+    return [name for name in typed if getattr(before, name) != getattr(after, name)]
+
+
+def _codes(setting: Setting) -> Payload:
+    return {name: _code(setting, name) for name in CODES[type(setting)]}
+
+
+def _difference(before: Setting, after: Setting, changed: list[str]) -> Payload:
+    """Each code and number as it is and was; the names of the texts that are different."""
+    payload: dict[str, str | int | list[str] | None] = {}
+    for name in changed:
+        if name in CODES[type(after)]:
+            payload |= {name: _code(after, name), f"{name}_was": _code(before, name)}
+    reworded = [name for name in changed if name in WORDS[type(after)]]
+    return {**payload, "reworded": reworded} if reworded else payload
+
+
+def _code(setting: Setting, name: str) -> str | int | None:
+    value: str | int | datetime | None = getattr(setting, name)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value

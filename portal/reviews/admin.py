@@ -14,6 +14,7 @@ from portal.admin_buttons import Addressed, Button, WithButtons, object_url
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
 from portal.audit.paging import BoundedPaginator
+from portal.audit.readers import KEPT, ask_before_reading
 from portal.reviews import admin_views, casefile, policies, selectors
 from portal.reviews.admin_columns import DeskColumns
 from portal.reviews.admin_filters import (
@@ -26,6 +27,10 @@ from portal.reviews.admin_filters import (
 )
 from portal.reviews.enums import ConflictResolution
 from portal.reviews.models import ConflictOfInterest
+
+# The log asks before it shows what a review or a ruling said.
+for _area in KEPT:
+    ask_before_reading(_area, policies.can_read_event)
 
 _REVIEW = "reviews.review_application"
 _RULE = ("reviews.review_application", "reviews.decide_application")
@@ -203,6 +208,10 @@ class ConflictDesk(WithButtons, ReadOnly):
             policies.can_resolve_conflict,
         ),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Not what others declared in a file that its reader is kept out of."""
+        return selectors.conflicts_for(signed_in(request))
 
     @admin.display(description="Application")
     def file(self, conflict: ConflictOfInterest) -> str:

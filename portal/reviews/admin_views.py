@@ -21,6 +21,12 @@ def _typed(request: SignedInRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
+def _read(application: Application) -> dict[str, int]:
+    """What a page says was read: the revision that stands in the file while it is made."""
+    latest = application.revisions.first()
+    return {"revision": latest.number if latest else 0}
+
+
 def _reads(view: View) -> View:
     """These pages show what stands in the file, so a tie keeps a person from them too."""
 
@@ -55,7 +61,7 @@ def take(request: SignedInRequest, application: Application) -> HttpResponse:
 
 @_reads
 def review(request: SignedInRequest, application: Application) -> HttpResponse:
-    form = forms.ReviewForm(_typed(request))
+    form = forms.ReviewForm(_typed(request), initial=_read(application))
     return confirm(
         request,
         application,
@@ -64,13 +70,13 @@ def review(request: SignedInRequest, application: Application) -> HttpResponse:
         form=form,
         act=lambda: services.record_review(
             application_id=application.pk,
+            revision=form.cleaned_data["revision"],
             recommendation=form.cleaned_data["recommendation"],
             scores=form.scores,
             comment=form.cleaned_data["comment"],
             by=request.user,
         ),
         done=f"Your review of {application.ref} is recorded.",
-        context={"revision": application.revisions.first()},
     )
 
 
@@ -99,7 +105,7 @@ def approve(request: SignedInRequest, application: Application) -> HttpResponse:
         for each in asked
         if each.within and each.capability
     ]
-    form = forms.ApproveForm(_typed(request), choices=choices)
+    form = forms.ApproveForm(_typed(request), choices=choices, initial=_read(application))
     return confirm(
         request,
         application,
@@ -108,6 +114,7 @@ def approve(request: SignedInRequest, application: Application) -> HttpResponse:
         form=form,
         act=lambda: services.approve_application(
             application_id=application.pk,
+            revision=form.cleaned_data["revision"],
             scopes=form.cleaned_data["scopes"],
             text=form.cleaned_data["text"],
             by=request.user,
@@ -123,7 +130,7 @@ def approve(request: SignedInRequest, application: Application) -> HttpResponse:
 
 @_reads
 def decline(request: SignedInRequest, application: Application) -> HttpResponse:
-    form = forms.DeclineForm(_typed(request))
+    form = forms.DeclineForm(_typed(request), initial=_read(application))
     return confirm(
         request,
         application,
@@ -140,7 +147,7 @@ def decline(request: SignedInRequest, application: Application) -> HttpResponse:
 
 @_reads
 def waitlist(request: SignedInRequest, application: Application) -> HttpResponse:
-    form = forms.WaitlistForm(_typed(request))
+    form = forms.WaitlistForm(_typed(request), initial=_read(application))
     return confirm(
         request,
         application,
@@ -148,7 +155,7 @@ def waitlist(request: SignedInRequest, application: Application) -> HttpResponse
         template="admin/reviews/waitlist.html",
         form=form,
         act=lambda: services.waitlist_application(
-            application_id=application.pk, text=form.cleaned_data["text"], by=request.user
+            application_id=application.pk, by=request.user, **form.cleaned_data
         ),
         done=f"{application.ref} is on the waiting list; the applicant has been written to.",
         context={"taken": places_taken(application.phase)},

@@ -23,7 +23,7 @@ from portal.programs.selectors import current_agreement, highest_tier
 from portal.reviews import policies
 from portal.reviews.differences import Item, compare_answers, compare_list
 from portal.reviews.models import Review
-from portal.reviews.selectors import PROMISED, current_reviews
+from portal.reviews.selectors import PROMISED
 
 NOBODY = "Nobody, it is closed"
 PEN = {"applicant": "The applicant", "staff": "Reviewers", "nobody": NOBODY}
@@ -86,22 +86,23 @@ def due_at(application: Application) -> datetime | None:
 
 
 def quorum_progress(application: Application) -> SimpleNamespace:
-    """How many reviews of the latest revision are in, of how many, and at which tier."""
+    """How many reviews of the latest revision count, of how many, and at which tier."""
     tier = highest_tier(application.phase.release, application.scopes)
     needed = application.phase.reviewers_needed(tier)
     return SimpleNamespace(
-        tier=tier, needed=needed, count=len(current_reviews(application)), verdict=None
+        tier=tier, needed=needed, count=len(policies.counted_reviews(application)), verdict=None
     )
 
 
 def outlook(application: Application) -> dict[str, Any]:
-    """What an approval would meet and do: quorum, places, agreement, length of the grant."""
+    """What an approval would meet and do: standing, quorum, places, agreement."""
     progress = quorum_progress(application)
     progress.verdict = policies.quorum(application)
     taken = places_taken(application.phase)
     agreement = current_agreement(application.phase.release)
     signed = not agreement or agreement.signatures.filter(user=application.applicant_id).exists()
     return {
+        "standing": policies.standing(application),
         "quorum": progress,
         "places_left": max(application.phase.capacity - taken, 0),
         "signed": signed,

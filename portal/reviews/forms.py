@@ -30,7 +30,13 @@ class TakeForm(forms.Form):
     holder = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
-class ReviewForm(forms.Form):
+class ReadForm(forms.Form):
+    """Says which revision stood in the file when the page was made, so that no other is judged."""
+
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class ReviewForm(ReadForm):
     recommendation = forms.ChoiceField(
         label="What do you recommend?",
         choices=[("approve", "Approve"), ("decline", "Decline: stops an approval")],
@@ -96,7 +102,7 @@ class RequestChangesForm(forms.Form):
         return {"": self.cleaned_data["general"], **about}
 
 
-class ApproveForm(forms.Form):
+class ApproveForm(ReadForm):
     scopes = forms.MultipleChoiceField(
         label="Capabilities to approve",
         help_text="At most what was asked for. Take the tick from what you do not approve.",
@@ -113,7 +119,7 @@ class ApproveForm(forms.Form):
         self.initial["scopes"] = [scope for scope, _label in choices]
 
 
-class DeclineForm(forms.Form):
+class DeclineForm(ReadForm):
     reason_code = forms.ChoiceField(label="Reason", choices=[("", "Choose a reason"), *_DECLINING])
     text = _text(
         "For the applicant",
@@ -128,7 +134,7 @@ class DeclineForm(forms.Form):
     )
 
 
-class WaitlistForm(forms.Form):
+class WaitlistForm(ReadForm):
     text = _text(
         "For the applicant",
         most=MOST_TEXT,

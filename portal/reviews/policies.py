@@ -5,11 +5,11 @@ from accounts.selectors import organizations_since
 from portal.applications.enums import ApplicationStatus as S
 from portal.applications.lifecycle import OPEN
 from portal.applications.models import Application
-from portal.applications.policies import can_send_message
+from portal.applications.policies import can_be_given, can_send_message
 from portal.programs.enums import RiskTier
 from portal.programs.selectors import highest_tier
 from portal.reviews.enums import ConflictResolution, Recommendation
-from portal.reviews.models import Assignment, ConflictOfInterest
+from portal.reviews.models import Assignment, ConflictOfInterest, Review
 from portal.reviews.selectors import current_reviews, deciders_of, latest_revision
 from portal.verdict import Verdict, allow, deny
 
@@ -61,6 +61,19 @@ def can_see_reviews(user: User, application: Application) -> Verdict:
             "You will see what your colleagues wrote once you have recorded your own review.",
         )
     return allow()
+
+
+def can_read_event(user: User, kind: str, ref: str) -> Verdict:
+    """What the log holds of a file is read by those who may read the file; of a review, by those
+    who may read reviews. `ref` is the application's.
+    """
+    application = Application.objects.filter(ref=ref).first()
+    if application is None:
+        return deny("no_file", "The file it belongs to is not here.")
+    readable = can_read_file(user, application)
+    if readable and kind.startswith("review."):
+        return can_see_reviews(user, application)
+    return readable
 
 
 def can_take_application(user: User, application: Application) -> Verdict:
@@ -117,9 +130,11 @@ def can_decide_application(user: User, application: Application) -> Verdict:
 
 
 def can_approve_application(user: User, application: Application) -> Verdict:
-    """As can_decide_application, and enough reviewers said yes and none said no."""
+    """As can_decide_application; it can be given; enough reviewers said yes and none said no."""
     may_decide = can_decide_application(user, application)
-    return quorum(application) if may_decide else may_decide
+    if not may_decide:
+        return may_decide
+    return standing(application) and quorum(application)
 
 
 def can_waitlist_application(user: User, application: Application) -> Verdict:
@@ -130,14 +145,33 @@ def can_waitlist_application(user: User, application: Application) -> Verdict:
     return may_decide
 
 
-def quorum(application: Application) -> Verdict:
-    """Whether the reviews carry an approval at the highest risk tier asked for.
+def standing(application: Application) -> Verdict:
+    """Whether applicant, organisation and phase allow that access is given."""
+    return can_be_given(
+        person_id=application.applicant_id,
+        organization_id=application.organization_id,
+        phase_id=application.phase_id,
+    )
 
-    What somebody wrote whom a tie has barred since counts neither way.
+
+def counted_reviews(application: Application) -> list[Review]:
+    """The reviews an approval stands on.
+
+    What somebody wrote whom a tie has barred since counts neither way. A yes counts only while
+    its author may still review: suspended or out of the role, they vouch for nothing. Their no
+    stays, or taking a role away would be a way around it.
     """
-    reviews = [
-        review for review in current_reviews(application) if barred(review.reviewer, application)
+    return [
+        review
+        for review in current_reviews(application)
+        if (review.recommendation == Recommendation.DECLINE or _may_review(review.reviewer))
+        and barred(review.reviewer, application)
     ]
+
+
+def quorum(application: Application) -> Verdict:
+    """Whether the reviews carry an approval at the highest risk tier asked for."""
+    reviews = counted_reviews(application)
     if any(review.recommendation == Recommendation.DECLINE for review in reviews):
         return deny("a_reviewer_said_no", "A reviewer recommends to decline; that stops approval.")
     tier = highest_tier(application.phase.release, application.scopes)
@@ -169,6 +203,11 @@ def can_resolve_conflict(user: User, conflict: ConflictOfInterest) -> Verdict:
     if conflict.resolution != ConflictResolution.OPEN:
         return deny("resolved_already", "This conflict has been resolved.")
     return barred(user, conflict.application)
+
+
+def _may_review(user: User) -> bool:
+    """A suspended or closed account has no permission at all."""
+    return user.has_perm("reviews.review_application")
 
 
 def _has_taken(user: User, application: Application) -> bool:

@@ -64,14 +64,16 @@ def queue_for(user: User) -> QuerySet[Application]:
 
 def desk_for(user: User) -> QuerySet[Application]:
     """Every application this person is not tied to, with what the desk's columns show."""
-    own = user.memberships.values("organization")
-    return with_desk_columns(
-        Application.objects.exclude(
-            Q(applicant=user)
-            | Q(organization__in=own)
-            | Q(applicant__memberships__organization__in=own)
-        ),
-        user,
+    return with_desk_columns(_untied(user), user)
+
+
+def conflicts_for(user: User) -> QuerySet[ConflictOfInterest]:
+    """Those this person declared, and those in files that no tie or conflict keeps them out of."""
+    own = ConflictOfInterest.objects.filter(person=user)
+    kept_out = own.exclude(resolution=ConflictResolution.WAIVED).values("application")
+    return ConflictOfInterest.objects.filter(
+        Q(pk__in=own.values("pk"))
+        | (Q(application__in=_untied(user)) & ~Q(application__in=kept_out))
     )
 
 
@@ -137,6 +139,15 @@ def waiting_since() -> Case:
     """Since when it is somebody's turn: an appeal and a place on the waiting list begin anew."""
     since_change = When(status__in=[S.APPEALED, S.WAITLISTED], then="status_changed_at")
     return Case(since_change, default="submitted_at", output_field=DateTimeField())
+
+
+def _untied(user: User) -> QuerySet[Application]:
+    own = user.memberships.values("organization")
+    return Application.objects.exclude(
+        Q(applicant=user)
+        | Q(organization__in=own)
+        | Q(applicant__memberships__organization__in=own)
+    )
 
 
 def _promise() -> ExpressionWrapper:

@@ -45,6 +45,7 @@ def pages_of_an_applicant(person):
     declined = stories.in_review(by=person)
     decline_application(
         application_id=declined.pk,
+        revision=stories.read(declined.pk),
         reason_code="risk_too_high",
         text="We cannot take this risk now.",
         by=stories.decider(),

@@ -15,7 +15,12 @@ from portal.reviews.services import (
 )
 from tests.factories import stories
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
-from tests.factories.programs import EVERY_KIND, RolloutPhaseFactory, ask_every_kind
+from tests.factories.programs import (
+    EVERY_KIND,
+    QuestionFactory,
+    RolloutPhaseFactory,
+    ask_every_kind,
+)
 from tests.queries import statements
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +129,24 @@ def test_every_kind_of_question_is_shown_and_saved(client, started):
     saved = stories.again(started)
     assert saved.answers == {"purpose": "Triage of alerts.", **EVERY_KIND, "number": 12}
     assert saved.version == started.version + 1
+
+
+def test_what_a_question_says_is_text_and_never_markup(client, started):
+    """Scripts are kept out by the CSP; an hx- attribute would act as whoever opens the page."""
+    markup = '<b hx-get="/admin/" hx-trigger="load">'
+    QuestionFactory(
+        phase=started.phase,
+        key="markup",
+        section="Use",
+        kind="choice",
+        prompt=f"prompt {markup}",
+        help=f"help {markup}",
+        options=[f"option {markup}", "Other"],
+    )
+    page = client.get(address("section", started, 1)).text
+    assert markup not in page
+    for where in ("prompt", "help", "option"):
+        assert f"{where} &lt;b hx-get=&quot;/admin/&quot; hx-trigger=&quot;load&quot;&gt;" in page
 
 
 def test_half_a_page_is_saved_and_says_what_is_missing(client, started):
@@ -406,6 +429,7 @@ def test_a_draft_has_no_thread(client, person):
 def decline(application):
     decline_application(
         application_id=application.pk,
+        revision=stories.read(application.pk),
         reason_code="risk_too_high",
         text="Too risky for us now.",
         by=stories.decider(),
@@ -436,7 +460,12 @@ def test_withdrawing_asks_first(client, person):
 
 def test_every_state_has_a_page(client, person):
     waiting = stories.reviewed(by=person)
-    waitlist_application(application_id=waiting.pk, text="Soon.", by=stories.decider())
+    waitlist_application(
+        application_id=waiting.pk,
+        revision=stories.read(waiting.pk),
+        text="Soon.",
+        by=stories.decider(),
+    )
     granted = stories.opened(by=person)
     stories.draft(by=person)
     for application in Application.objects.all():

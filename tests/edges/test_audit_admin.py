@@ -4,14 +4,16 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
 from portal.audit.models import Event
 from portal.audit.paging import BoundedPaginator
 from portal.audit.services import System, record_event, record_events
+from portal.reviews.models import ConflictOfInterest
 from tests.factories import stories
-from tests.factories.accounts import UserFactory
+from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.factories.reviews import staff
 
 pytestmark = pytest.mark.django_db
@@ -64,11 +66,58 @@ def test_somebody_erased_and_the_portal_itself(auditor):
 
 
 def test_one_event_shows_its_payload(auditor, ada):
-    event = happened("review.recorded", ada, subject="REV-7K3M9QXD", recommendation="approve")
+    ref = stories.submitted().ref
+    event = happened("review.recorded", ada, "REV-7K3M9QXD", ref, recommendation="approve")
     text = auditor.get(f"{LOG}{event.pk}/change/").text
     assert "Review recorded" in text
     assert "&quot;recommendation&quot;: &quot;approve&quot;" in text
     assert "Ada Lovelace" in text
+
+
+def payload_shown(user, event):
+    client = Client()
+    client.force_login(user)
+    answer = client.get(f"{LOG}{event.pk}/change/")
+    assert answer.status_code == 200
+    return "<pre>" in answer.text
+
+
+def test_what_a_review_said_is_read_by_those_who_may_read_the_file():
+    application = stories.reviewed(times=1)
+    event = Event.objects.get(kind="review.recorded")
+    assert event.payload["recommendation"] == "approve"
+    submitted = Event.objects.get(kind="application.submitted")
+    tied, conflicted = staff("auditor"), staff("auditor")
+    for person in (tied, application.applicant):
+        MembershipFactory(user=person, organization=OrganizationFactory.create(name=f"{person.pk}"))
+    tied.memberships.create(
+        organization=application.applicant.memberships.get().organization, role="member"
+    )
+    ConflictOfInterest.objects.create(
+        application=application, person=conflicted, kind="real", detail="Kin."
+    )
+    may_read = {
+        "auditor": staff("auditor"),
+        "tied auditor": tied,
+        "auditor with a conflict": conflicted,
+        "responder": staff("incident_responder"),
+    }
+    for each in (event, submitted):
+        shown = {name for name, who in may_read.items() if payload_shown(who, each)}
+        assert shown == {"auditor"}
+    # Somebody who reviews and audits reads a colleague's opinion after giving their own.
+    both = staff("auditor")
+    both.groups.add(Group.objects.get(name="reviewer"))
+    assert (payload_shown(both, event), payload_shown(both, submitted)) == (False, True)
+    signed = Event.objects.get(kind="agreement.signed")
+    assert [payload_shown(who, signed) for who in may_read.values()] == [True] * 4
+
+
+def test_an_event_whose_file_is_not_here_shows_no_opinion(auditor, ada):
+    event = happened("review.recorded", ada, subject="REV-7K3M9QXD", recommendation="approve")
+    text = auditor.get(f"{LOG}{event.pk}/change/").text
+    assert "The file it belongs to is not here." in text
+    assert "recommendation" not in text
 
 
 def test_search_is_by_whole_references_kids_and_addresses(auditor, ada):

@@ -1,10 +1,12 @@
 """Programme managers write a programme down, publish it, halt and resume its phases."""
 
 import pytest
+from django.contrib import admin
 
 from portal.audit.selectors import events_about, timeline
 from portal.credentials.verification import explain
 from portal.programs.models import AgreementVersion, Capability, ModelRelease, RolloutPhase
+from portal.programs.services import halt_phase
 from tests.factories.accounts import UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.programs import (
@@ -207,6 +209,37 @@ def test_the_next_terms_begin_as_the_text_in_force(desk, who):
     shown = desk.get(f"{TERMS}{new.pk}/change/").text
     assert new.sha256 in shown
     assert "_save" not in shown
+
+
+def test_a_page_opened_before_a_halt_does_not_undo_it_when_saved(desk, monkeypatch, who):
+    phase = open_phase()
+    posted = phase_data(phase.release, *phase.capabilities.all(), capacity=12)
+    loaded = admin.site.get_model_admin(RolloutPhase)
+    load = loaded.get_object
+
+    def halted_meanwhile(*args, **kwargs):
+        found = load(*args, **kwargs)
+        halt_phase(phase_id=phase.pk, by=who)
+        return found
+
+    monkeypatch.setattr(loaded, "get_object", halted_meanwhile)
+    asked = question(0, id=phase.questions.get().pk, phase=phase.pk)
+    posted |= {**asked, "questions-TOTAL_FORMS": 1, "questions-INITIAL_FORMS": 1}
+    assert desk.post(f"{PHASES}{phase.ref}/change/", posted).status_code == 302
+    phase.refresh_from_db()
+    assert (phase.capacity, phase.halted_by) == (12, who)
+
+
+def test_only_a_programme_is_written_through_forms_of_the_admin(rf):
+    """Everything else has buttons: each a service, which locks the row and writes what it means."""
+    request = rf.get("/admin/")
+    request.user = UserFactory(is_superuser=True, is_staff=True)
+    changed = {
+        model
+        for model, model_admin in admin.site._registry.items()
+        if model_admin.has_change_permission(request) or model_admin.has_delete_permission(request)
+    }
+    assert changed == {ModelRelease, RolloutPhase}
 
 
 @pytest.mark.parametrize("role", [None, "reviewer", "auditor"])

@@ -10,10 +10,12 @@ from portal.applications.enums import ApplicationStatus as S
 from portal.applications.models import Message
 from portal.applications.services import save_answers, submit_application
 from portal.credentials.models import Grant
+from portal.errors import NotAllowed
+from portal.programs.services import halt_phase
 from portal.reviews.admin import ReviewDesk
 from portal.reviews.enums import ConflictResolution
 from portal.reviews.models import ConflictOfInterest, Decision, Review
-from portal.reviews.services import declare_conflict, request_changes
+from portal.reviews.services import declare_conflict, request_changes, resolve_conflict
 from tests.factories import stories
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.factories.reviews import staff
@@ -39,7 +41,9 @@ def signed_in(user):
 
 
 def press(user, application, verb, **typed):
-    """Press a button, fill in its page and send it."""
+    """Press a button, fill in its page and send it; it was opened just now unless `typed` says."""
+    if verb in ("review", "approve", "decline", "waitlist"):
+        typed = {"revision": stories.read(application.pk), **typed}
     return signed_in(user).post(object_url(application, verb=verb), typed)
 
 
@@ -191,8 +195,46 @@ def test_a_decider_with_a_tie_resolves_no_conflict_in_it():
     )
     make_colleagues(dana, application.applicant)
     response = signed_in(dana).post(object_url(conflict, verb="resolve"), {"resolution": "waived"})
-    assert response.status_code == 403
+    assert response.status_code == 404
+    with pytest.raises(NotAllowed):
+        resolve_conflict(conflict_id=conflict.pk, resolution="waived", by=dana)
     assert again(conflict).resolution == ConflictResolution.OPEN
+
+
+CONFLICTS = "/admin/reviews/conflictofinterest/"
+
+
+def conflicts_read_by(user, *conflicts):
+    """Of these, whose words this person reads: in the list and on the page of each."""
+    client = signed_in(user)
+    rows = client.get(CONFLICTS).text
+    listed = [each for each in conflicts if object_url(each) in rows]
+    shown = [
+        each
+        for each in conflicts
+        if f"Detail of {each.person}" in client.get(object_url(each), follow=True).text
+    ]
+    assert shown == listed
+    return listed
+
+
+def test_conflicts_are_read_by_those_who_may_read_the_file_and_who_declared_them():
+    applicant, rosa, ruben = staff("reviewer"), staff("reviewer"), staff("reviewer")
+    application, other = stories.in_review(by=applicant), stories.in_review()
+    first, second, elsewhere = (
+        declare_conflict(application_id=a.pk, kind="real", detail=f"Detail of {by}", by=by)
+        for a, by in ((application, rosa), (application, ruben), (other, rosa))
+    )
+    colleague, free = staff("decider"), staff("decider")
+    make_colleagues(colleague, applicant)
+    every = (first, second, elsewhere)
+    assert conflicts_read_by(applicant, *every) == [elsewhere]
+    assert conflicts_read_by(colleague, *every) == [elsewhere]
+    assert conflicts_read_by(rosa, *every) == [first, elsewhere]
+    assert conflicts_read_by(ruben, *every) == [second, elsewhere]
+    assert conflicts_read_by(free, *every) == [first, second, elsewhere]
+    resolve_conflict(conflict_id=first.pk, resolution="waived", by=free)
+    assert conflicts_read_by(rosa, *every) == [first, second, elsewhere]
 
 
 # --- Reviews -------------------------------------------------------------------------------------
@@ -208,6 +250,47 @@ def test_a_colleague_s_review_is_shown_after_one_s_own():
     assert "Looked at it." in page(staff("auditor"), application).text
     press(rosa, application, "review", **REVIEW)
     assert "Looked at it." in page(rosa, application).text
+
+
+@pytest.mark.parametrize(
+    ("verb", "typed"),
+    [
+        ("review", REVIEW),
+        ("approve", {"scopes": [STANDARD], "text": "Welcome."}),
+        ("decline", {"reason_code": "risk_too_high", "text": "Not yet."}),
+        ("waitlist", {"text": "A place is missing."}),
+    ],
+)
+def test_a_page_opened_before_a_new_revision_judges_nothing(verb, typed):
+    application, rosa = stories.reviewed(), staff("decider")
+    opened = signed_in(rosa).get(object_url(application, verb=verb))
+    assert opened.context["form"]["revision"].value() == 1
+    assert 'name="revision" value="1"' in opened.text
+    request_changes(application_id=application.pk, notes={"": "More."}, by=staff("reviewer"))
+    submit_application(application_id=application.pk, by=application.applicant)
+    press(staff("reviewer"), application, "take", holder=application.assignment.reviewer.ref)
+    stories.review(application)
+    late = press(rosa, application, verb, revision=1, **typed)
+    assert late.status_code == 409
+    assert "Revision 2 has come in since you opened this page" in late.text
+    assert typed.get("comment", typed.get("text")) in late.text
+    assert again(application).status == S.IN_REVIEW
+    assert Review.objects.filter(reviewer=rosa).count() == 0
+    unnamed = press(rosa, application, verb, revision="", **typed)
+    assert unnamed.status_code == 200
+    assert again(application).status == S.IN_REVIEW
+
+
+def test_the_approval_page_says_whether_it_can_be_given():
+    application, decider = stories.reviewed(), staff("decider")
+    asked = signed_in(decider).get(object_url(application, verb="approve"))
+    assert "In good standing" in asked.text
+    halt_phase(phase_id=application.phase_id, by=stories.manager())
+    refused = press(decider, application, "approve", scopes=[STANDARD])
+    assert refused.status_code == 403
+    assert refused.text.count("This phase is halted: nothing is given") == 2
+    assert "In good standing" not in refused.text
+    assert "This phase is halted: nothing is given" in page(decider, application).text
 
 
 def test_an_incomplete_review_is_not_recorded_and_keeps_its_comment():

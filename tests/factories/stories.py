@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from portal.applications.models import Revision
 from portal.applications.services import save_answers, start_application, submit_application
 from portal.audit.services import System
 from portal.credentials.models import Credential, Grant
@@ -94,9 +95,15 @@ def in_review(**given):
     return again(application)
 
 
+def read(application_id):
+    """The number of the revision that whoever looks now reads."""
+    return Revision.objects.filter(application=application_id).count()
+
+
 def review(application, *, by=None, recommendation="approve"):
     return record_review(
         application_id=application.pk,
+        revision=read(application.pk),
         recommendation=recommendation,
         scores=SCORES,
         comment="Looked at it.",
@@ -115,6 +122,7 @@ def reviewed(*, times=2, **given):
 def approve(application, *, by=None, scopes=None):
     return approve_application(
         application_id=application.pk,
+        revision=read(application.pk),
         scopes=application.scopes if scopes is None else scopes,
         text="Welcome.",
         by=by or decider(),

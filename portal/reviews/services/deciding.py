@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from portal.applications import notices
 from portal.applications.enums import ApplicationStatus as S
-from portal.applications.models import Application
+from portal.applications.models import Application, Revision
 from portal.applications.services import move_application
 from portal.applications.services.moving import lock_application
 from portal.audit.services import record_event
@@ -18,7 +18,7 @@ from portal.programs.selectors import signed_current_agreement
 from portal.reviews import policies
 from portal.reviews.enums import DecisionReason, Outcome
 from portal.reviews.models import Decision
-from portal.reviews.selectors import latest_revision
+from portal.reviews.services.reading import read_revision
 
 TAKE_OFFER_WITHIN = timedelta(days=14)
 MOST_TEXT = 5000
@@ -26,9 +26,11 @@ MOST_TEXT = 5000
 
 @transaction.atomic
 def approve_application(
-    *, application_id: int, scopes: list[str], text: str, by: User
+    *, application_id: int, revision: int, scopes: list[str], text: str, by: User
 ) -> Application:
     """Approve with these scopes, at most those asked for and within the phase's ceiling.
+
+    Here and in the other rulings `revision` is the number of the one that was read.
 
     Holding the phase's row, two approvals for the last place come one after the other. Where the
     current agreement is signed the grant opens at once and the worker is rung after commit;
@@ -36,10 +38,12 @@ def approve_application(
     """
     application = lock_application(application_id)
     policies.can_approve_application(by, application).enforce()
+    judged = read_revision(application, revision)
     reserve_place(phase_id=application.phase_id, by=by)
     application.approved_scopes = _approvable(application, scopes)
     _record_decision(
         application,
+        judged,
         outcome=Outcome.APPROVED,
         reason_code=DecisionReason.MEETS_CRITERIA,
         text=text,
@@ -64,6 +68,7 @@ def approve_application(
 def decline_application(
     *,
     application_id: int,
+    revision: int,
     reason_code: str,
     text: str,
     by: User,
@@ -75,10 +80,12 @@ def decline_application(
     """
     application = lock_application(application_id)
     policies.can_decide_application(by, application).enforce()
+    judged = read_revision(application, revision)
     final = application.status == S.APPEALED
     _must_say_why(reason_code, text)
     _record_decision(
         application,
+        judged,
         outcome=Outcome.DECLINED_FINAL if final else Outcome.DECLINED,
         reason_code=reason_code,
         text=text,
@@ -96,12 +103,14 @@ def decline_application(
 
 
 @transaction.atomic
-def waitlist_application(*, application_id: int, text: str, by: User) -> Application:
+def waitlist_application(*, application_id: int, revision: int, text: str, by: User) -> Application:
     """Good enough, but no place; a reviewer takes it back into review when one frees."""
     application = lock_application(application_id)
     policies.can_waitlist_application(by, application).enforce()
+    judged = read_revision(application, revision)
     _record_decision(
         application,
+        judged,
         outcome=Outcome.WAITLISTED,
         reason_code=DecisionReason.NO_PLACE,
         text=text,
@@ -114,6 +123,7 @@ def waitlist_application(*, application_id: int, text: str, by: User) -> Applica
 
 def _record_decision(
     application: Application,
+    revision: Revision,
     *,
     outcome: Outcome,
     reason_code: str,
@@ -123,7 +133,7 @@ def _record_decision(
 ) -> Decision:
     decision = Decision.objects.create(
         application=application,
-        revision=latest_revision(application),
+        revision=revision,
         outcome=outcome,
         reason_code=reason_code,
         text=text.strip(),

@@ -17,7 +17,7 @@ from portal.errors import Conflict, Invalid
 from portal.reviews import policies
 from portal.reviews.enums import Recommendation
 from portal.reviews.models import Assignment, Review
-from portal.reviews.selectors import latest_revision
+from portal.reviews.services.reading import read_revision
 
 ANSWER_CHANGES_WITHIN = timedelta(days=30)
 MOST_TEXT = 5000
@@ -46,13 +46,19 @@ def take_application(*, application_id: int, by: User, from_colleague: bool = Fa
 
 @transaction.atomic
 def record_review(
-    *, application_id: int, recommendation: str, scores: Scores, comment: str, by: User
+    *,
+    application_id: int,
+    revision: int,
+    recommendation: str,
+    scores: Scores,
+    comment: str,
+    by: User,
 ) -> Review:
-    """One opinion a person on a revision; it is never changed afterwards."""
+    """One opinion a person on a revision, named by its number; it is never changed afterwards."""
     application = lock_application(application_id)
     policies.can_review_application(by, application).enforce()
     review = Review(
-        revision=latest_revision(application),
+        revision=read_revision(application, revision),
         reviewer=by,
         recommendation=recommendation,
         comment=comment.strip(),

@@ -80,6 +80,7 @@ def test_who_was_told_to_wait_applies_again_only_then(wait, code):
     application = stories.in_review()
     decline_application(
         application_id=application.pk,
+        revision=stories.read(application.pk),
         reason_code="evidence_insufficient",
         text="Send more.",
         may_reapply_from=date.today() + wait if wait else None,  # noqa: DTZ011 - server is in UTC

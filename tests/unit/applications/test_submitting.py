@@ -34,6 +34,7 @@ def submit(application, *, by=None):
 def decline(application):
     return decline_application(
         application_id=application.pk,
+        revision=stories.read(application.pk),
         reason_code="risk_too_high",
         text="Not now.",
         by=stories.decider(),

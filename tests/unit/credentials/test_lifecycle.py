@@ -223,6 +223,7 @@ class Story(RuleBasedStateMachine):
         if self.attempt(
             lambda: decline_application(
                 application_id=self.pks[n],
+                revision=stories.read(self.pks[n]),
                 reason_code="risk_too_high",
                 text="No.",
                 by=stories.decider(),
@@ -236,7 +237,10 @@ class Story(RuleBasedStateMachine):
     def put_on_the_waiting_list(self, n):
         if self.attempt(
             lambda: waitlist_application(
-                application_id=self.pks[n], text="No place.", by=stories.decider()
+                application_id=self.pks[n],
+                revision=stories.read(self.pks[n]),
+                text="No place.",
+                by=stories.decider(),
             ),
             possible=self.status[n] == "in_review",
             events=2,

@@ -137,10 +137,14 @@ APPLICATION_ACTS = {
     ),
     "approve": stories.approve,
     "decline": lambda a: reviewing.decline_application(
-        application_id=a.pk, reason_code="risk_too_high", text="No.", by=stories.decider()
+        application_id=a.pk,
+        revision=stories.read(a.pk),
+        reason_code="risk_too_high",
+        text="No.",
+        by=stories.decider(),
     ),
     "put on the waiting list": lambda a: reviewing.waitlist_application(
-        application_id=a.pk, text="No place.", by=stories.decider()
+        application_id=a.pk, revision=stories.read(a.pk), text="No place.", by=stories.decider()
     ),
 }
 APPLICATION_TABLE = {

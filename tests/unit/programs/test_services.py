@@ -1,15 +1,23 @@
 """Programmes: published once, terms never change, phases halt and resume."""
 
 import hashlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from portal.audit.selectors import timeline
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.programs import policies, services
-from portal.programs.models import AgreementVersion, Question, Signature
+from portal.programs.models import (
+    AgreementVersion,
+    Capability,
+    ModelRelease,
+    Question,
+    RolloutPhase,
+    Signature,
+)
 from portal.programs.selectors import (
     current_agreement,
     highest_tier,
@@ -121,7 +129,7 @@ def test_halting_and_resuming_a_phase():
 def test_settings_are_saved_by_programme_managers_and_logged_under_their_phase():
     phase, manager = stories.open_phase(), stories.manager()
     question = Question.objects.get()
-    phase.capacity = 3
+    phase.capacity, question.required = 3, False
     with written() as log:
         services.save_setting(setting=phase, by=manager)
         services.save_setting(setting=question, by=manager)
@@ -132,6 +140,118 @@ def test_settings_are_saved_by_programme_managers_and_logged_under_their_phase()
         ("question.removed", phase.ref, phase.ref, manager.ref),
     ]
     assert (stories.again(phase).capacity, Question.objects.count()) == (3, 0)
+
+
+def payloads(ref):
+    return [event.payload for event in reversed(timeline(ref))]
+
+
+def test_the_log_says_what_an_edit_changed_and_keeps_no_words():
+    phase, manager = stories.open_phase(capacity=10), stories.manager()
+    phase.capacity, phase.reviewers_elevated, phase.closes_at = (
+        3,
+        1,
+        datetime(2031, 1, 2, tzinfo=UTC),
+    )
+    phase.audience = "Everybody who asks."
+    with written() as log:  # looks for words in payloads
+        services.save_setting(setting=phase, by=manager)
+        services.set_ceiling(phase_id=phase.pk, scopes=[stories.STANDARD], by=manager)
+        question = phase.questions.get()
+        question.help = "Take your time."
+        services.save_setting(setting=question, by=manager)
+    assert [line[0] for line in log] == ["phase.saved", "phase.ceiling_set", "question.saved"]
+    assert payloads(phase.ref) == [
+        {
+            "closes_at": "2031-01-02T00:00:00Z",
+            "closes_at_was": None,
+            "capacity": 3,
+            "capacity_was": 10,
+            "reviewers_elevated": 1,
+            "reviewers_elevated_was": 2,
+            "reworded": ["audience"],
+        },
+        {"scopes": [stories.STANDARD], "scopes_was": sorted(stories.TIERS)},
+        {"key": "purpose", "reworded": ["help"]},
+    ]
+
+
+def test_the_log_says_with_what_a_piece_began():
+    release, manager = ModelReleaseFactory.build(), stories.manager()
+    with written() as log:
+        services.save_setting(setting=release, by=manager)
+        capability = Capability(release=release, scope="model:infer", name="Ask", tier="standard")
+        services.save_setting(setting=capability, by=manager)
+        release.audience = "https://elsewhere.example.org"
+        services.save_setting(setting=release, by=manager)
+        capability.tier = "critical"
+        services.save_setting(setting=capability, by=manager)
+    assert len(log) == 4
+    assert payloads(release.ref) == [
+        {"slug": release.slug},
+        {"scope": "model:infer", "tier": "standard"},
+        {"reworded": ["audience"]},
+        {"scope": "model:infer", "tier": "critical", "tier_was": "standard"},
+    ]
+
+
+def test_saving_what_is_the_same_is_not_an_event():
+    phase, manager = stories.open_phase(), stories.manager()
+    with written() as log:
+        services.save_setting(setting=phase, by=manager)
+        services.save_setting(setting=phase.questions.get(), by=manager)
+    assert log == []
+
+
+def test_an_edit_begun_before_a_halt_does_not_undo_it():
+    phase, manager = stories.open_phase(), stories.manager()
+    edited = stories.again(phase)
+    edited.capacity = 3
+    services.halt_phase(phase_id=phase.pk, by=manager)
+    services.save_setting(setting=edited, by=manager)
+    phase.refresh_from_db()
+    assert (phase.capacity, bool(phase.halted_at), phase.halted_by) == (3, True, manager)
+    edited, edited.capacity = stories.again(phase), 4
+    services.resume_phase(phase_id=phase.pk, by=manager)
+    services.save_setting(setting=edited, by=manager)
+    phase.refresh_from_db()
+    assert (phase.capacity, phase.halted_at) == (4, None)
+
+
+def test_an_edit_begun_before_publication_does_not_undo_it():
+    release, manager = ModelReleaseFactory(), stories.manager()
+    edited = stories.again(release)
+    edited.name = "Halcyon"
+    services.publish_release(release_id=release.pk, by=manager)
+    services.save_setting(setting=edited, by=manager)
+    release.refresh_from_db()
+    assert (release.name, bool(release.published_at)) == ("Halcyon", True)
+
+
+def test_an_edit_of_a_question_removed_meanwhile_is_told():
+    phase, manager = stories.open_phase(), stories.manager()
+    edited = phase.questions.get()
+    edited.prompt = "Why?"
+    services.remove_question(question=phase.questions.get(), by=manager)
+    with written() as log, pytest.raises(Conflict) as refused:
+        services.save_setting(setting=edited, by=manager)
+    assert (refused.value.code, log, Question.objects.count()) == ("removed", [], 0)
+
+
+@pytest.mark.parametrize(
+    ("model", "not_typed"),
+    [
+        (ModelRelease, {"id", "ref", "published_at", "created_at"}),
+        (RolloutPhase, {"id", "ref", "release", "halted_at", "halted_by"}),
+        (Capability, {"id", "release"}),
+        (Question, {"id", "phase"}),
+    ],
+)
+def test_of_every_column_it_is_known_whether_an_edit_writes_it(model, not_typed):
+    columns = {field.name for field in model._meta.concrete_fields}
+    typed = [*services.CODES[model], *services.WORDS[model]]
+    assert len(typed) == len(set(typed))
+    assert columns - set(typed) == not_typed
 
 
 @pytest.mark.parametrize(

@@ -6,23 +6,36 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from portal.applications.services import appeal_application, withdraw_application
+from portal.applications.services import (
+    appeal_application,
+    submit_application,
+    withdraw_application,
+)
 from portal.credentials.models import Credential, Grant
-from portal.credentials.services import accept_offer, withdraw_grant
+from portal.credentials.services import (
+    accept_offer,
+    claim_credential,
+    issue_credential,
+    withdraw_grant,
+)
 from portal.errors import Conflict, Invalid, InvalidTransition, NotAllowed
 from portal.mail.models import OutgoingMail
 from portal.programs.selectors import current_agreement
-from portal.programs.services import publish_agreement
+from portal.programs.services import halt_phase, publish_agreement
+from portal.reviews.casefile import quorum_progress
 from portal.reviews.enums import DecisionReason
 from portal.reviews.models import Decision
 from portal.reviews.services import (
+    approve_application,
     declare_conflict,
     decline_application,
+    record_review,
+    request_changes,
     take_application,
     waitlist_application,
 )
 from tests.factories import stories
-from tests.factories.accounts import UserFactory
+from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.log import written
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +44,7 @@ pytestmark = pytest.mark.django_db
 def decline(application, *, by=None, reason_code="risk_too_high", text="Not now.", **more):
     return decline_application(
         application_id=application.pk,
+        revision=stories.read(application.pk),
         reason_code=reason_code,
         text=text,
         by=by or stories.decider(),
@@ -200,13 +214,99 @@ def test_an_offer_is_for_the_applicant_in_time_and_on_todays_terms():
     assert (refused.value.code, Grant.objects.count()) == ("offer_lapsed", 0)
 
 
+def suspend(row):
+    row.suspended_at, row.suspended_by = timezone.now(), UserFactory()
+    row.save(update_fields=["suspended_at", "suspended_by"])
+
+
+def close_account(application):
+    application.applicant.is_active = False
+    application.applicant.save(update_fields=["is_active"])
+
+
+LOST = {
+    "applicant_suspended": lambda application: suspend(application.applicant),
+    "organization_suspended": lambda application: suspend(application.organization),
+    "not_a_member": lambda application: application.applicant.memberships.all().delete(),
+    "phase_halted": lambda application: halt_phase(
+        phase_id=application.phase_id, by=stories.manager()
+    ),
+}
+
+
+def for_an_organisation(*, times=1):
+    application = stories.reviewed(times=times)
+    application.organization = OrganizationFactory()
+    application.save(update_fields=["organization"])
+    application.applicant.memberships.create(organization=application.organization, role="member")
+    # A place elsewhere is no place here.
+    application.applicant.memberships.create(organization=OrganizationFactory(), role="owner")
+    return application
+
+
+@pytest.mark.parametrize("code", LOST)
+def test_nothing_is_approved_for_those_who_lost_their_standing(code):
+    application = for_an_organisation()
+    LOST[code](application)
+    with written() as log, pytest.raises(NotAllowed) as refused:
+        stories.approve(application)
+    assert (refused.value.code, log, Grant.objects.count()) == (code, [], 0)
+    assert stories.again(application).status == "in_review"
+    assert OutgoingMail.objects.filter(template__startswith="applications/approved").count() == 0
+    decline(application)  # a no can be told to anybody
+
+
+def test_a_closed_account_is_given_nothing():
+    application = stories.reviewed()
+    close_account(application)
+    with pytest.raises(NotAllowed) as refused:
+        stories.approve(application)
+    assert refused.value.code == "applicant_suspended"
+
+
+@pytest.mark.parametrize("code", LOST)
+def test_an_offer_is_not_taken_up_by_those_who_lost_their_standing(code):
+    application = for_an_organisation()
+    publish_new_terms(application)
+    stories.approve(application)
+    LOST[code](application)
+    by = stories.again(application.applicant)
+    with written() as log, pytest.raises(NotAllowed) as refused:
+        accept(application, by=by)
+    own = {"applicant_suspended": "account_suspended"}  # said to the person themself
+    assert (refused.value.code, log, Grant.objects.count()) == (own.get(code, code), [], 0)
+    assert stories.again(application).status == "approved"
+
+
+@pytest.mark.parametrize("code", LOST)
+def test_no_key_is_shown_to_those_who_lost_their_standing(code):
+    application = for_an_organisation()
+    stories.approve(application)
+    issue_credential(grant_id=application.grant.pk, by=stories.WORKER)
+    slot = application.grant.credentials.get()
+    LOST[code](application)
+    by = stories.again(application.applicant)
+    with written() as log, pytest.raises(NotAllowed) as refused:
+        claim_credential(kid=slot.kid, by=by)
+    own = {"applicant_suspended": "account_suspended"}
+    assert (refused.value.code, log) == (own.get(code, code), [])
+    assert (stories.again(slot).status, stories.again(slot).digest) == ("ready", None)
+
+
+def test_those_in_good_standing_apply_for_their_organisation_and_get_their_key():
+    application = for_an_organisation()
+    publish_new_terms(application)
+    stories.approve(application)
+    grant = accept(application)
+    issue_credential(grant_id=grant.pk, by=stories.WORKER)
+    assert claim_credential(kid=grant.credentials.get().kid, by=grant.holder).token
+
+
 def test_a_suspended_person_takes_up_no_offer():
     application = stories.reviewed()
     publish_new_terms(application)
     stories.approve(application)
-    person = application.applicant
-    person.suspended_at, person.suspended_by = timezone.now(), UserFactory()
-    person.save()
+    suspend(application.applicant)
     with pytest.raises(NotAllowed) as refused:
         accept(application)
     assert (refused.value.code, Grant.objects.count()) == ("account_suspended", 0)
@@ -275,10 +375,102 @@ def test_what_somebody_with_a_conflict_wrote_does_not_count():
     assert stories.approve(application).status == "granted"
 
 
+def strip_role(person):
+    person.user_permissions.clear()
+
+
+@pytest.mark.parametrize("lose", [suspend, strip_role])
+def test_a_yes_counts_while_its_author_may_review(lose):
+    application, left = stories.in_review(scopes=[stories.ELEVATED]), stories.reviewer()
+    stories.review(application, by=left)
+    stories.review(application)
+    lose(left)
+    with pytest.raises(NotAllowed) as refused:
+        stories.approve(application)
+    assert refused.value.code == "quorum_missing"
+    assert refused.value.message.startswith("1 of 2 reviewers needed")
+    assert quorum_progress(application).count == 1
+    stories.review(application)
+    assert stories.approve(application).status == "granted"
+
+
+def test_a_closed_account_s_yes_does_not_count():
+    application, left = stories.in_review(), stories.reviewer()
+    stories.review(application, by=left)
+    left.is_active = False
+    left.save(update_fields=["is_active"])
+    with pytest.raises(NotAllowed) as refused:
+        stories.approve(application)
+    assert refused.value.code == "quorum_missing"
+
+
+@pytest.mark.parametrize("lose", [suspend, strip_role])
+def test_a_no_is_not_silenced_by_taking_its_author_s_role(lose):
+    application, left = stories.in_review(), stories.reviewer()
+    stories.review(application)
+    stories.review(application, by=left, recommendation="decline")
+    lose(left)
+    with pytest.raises(NotAllowed) as refused:
+        stories.approve(application)
+    assert refused.value.code == "a_reviewer_said_no"
+
+
+def second_revision(application):
+    """The applicant answered a change request, and somebody has taken it again."""
+    request_changes(application_id=application.pk, notes={"": "Be precise."}, by=stories.reviewer())
+    submit_application(application_id=application.pk, by=application.applicant)
+    take_application(application_id=application.pk, by=stories.reviewer(), from_colleague=True)
+    return stories.again(application)
+
+
+RULINGS = {
+    "review": lambda a, n: record_review(
+        application_id=a.pk,
+        revision=n,
+        recommendation="approve",
+        scores=stories.SCORES,
+        comment="Fine.",
+        by=stories.reviewer(),
+    ),
+    "approve": lambda a, n: approve_application(
+        application_id=a.pk, revision=n, scopes=a.scopes, text="", by=stories.decider()
+    ),
+    "decline": lambda a, n: decline_application(
+        application_id=a.pk,
+        revision=n,
+        reason_code="risk_too_high",
+        text="No.",
+        by=stories.decider(),
+    ),
+    "waitlist": lambda a, n: waitlist_application(
+        application_id=a.pk, revision=n, text="Later.", by=stories.decider()
+    ),
+}
+
+
+@pytest.mark.parametrize("act", RULINGS)
+def test_an_opinion_or_ruling_is_about_the_revision_that_was_read(act):
+    application = second_revision(stories.in_review())
+    stories.review(application)
+    for number in (1, 3):
+        with written() as log, pytest.raises(Conflict) as refused:
+            RULINGS[act](application, number)
+        assert (refused.value.code, log) == ("revision_changed", [])
+    assert (stories.again(application).status, Decision.objects.count()) == ("in_review", 0)
+    done = RULINGS[act](application, 2)
+    judged = done if act == "review" else Decision.objects.get()
+    assert judged.revision.number == 2
+
+
 def test_the_waiting_list_and_back():
     application, decider = stories.reviewed(), stories.decider()
     with written() as log:
-        waitlist_application(application_id=application.pk, text="No place yet.", by=decider)
+        waitlist_application(
+            application_id=application.pk,
+            revision=stories.read(application.pk),
+            text="No place yet.",
+            by=decider,
+        )
     decision = Decision.objects.get()
     assert log == [
         ("review.decided", decision.ref, application.ref, decider.ref),
@@ -338,7 +530,12 @@ def test_declining_an_appeal_is_final():
 def test_an_appeal_cannot_be_put_on_the_waiting_list():
     application = appealed()
     with pytest.raises((NotAllowed, InvalidTransition)):
-        waitlist_application(application_id=application.pk, text="Later.", by=stories.decider())
+        waitlist_application(
+            application_id=application.pk,
+            revision=stories.read(application.pk),
+            text="Later.",
+            by=stories.decider(),
+        )
     assert stories.again(application).status == "appealed"
 
 

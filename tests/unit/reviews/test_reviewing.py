@@ -85,7 +85,12 @@ def test_a_review_that_is_not_sound_names_its_fields(change, fields):
     application = stories.in_review()
     given = {"recommendation": "approve", "scores": stories.SCORES, "comment": "Fine."} | change
     with written() as log, pytest.raises(Invalid) as refused:
-        record_review(application_id=application.pk, by=stories.reviewer(), **given)
+        record_review(
+            application_id=application.pk,
+            revision=stories.read(application.pk),
+            by=stories.reviewer(),
+            **given,
+        )
     assert (set(refused.value.fields), log, Review.objects.count()) == (fields, [], 0)
 
 

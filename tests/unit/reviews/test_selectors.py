@@ -40,6 +40,7 @@ def waiting(application, days):
 def decline(application):
     return decline_application(
         application_id=application.pk,
+        revision=stories.read(application.pk),
         reason_code="risk_too_high",
         text="No.",
         by=staff("reviewer"),
