@@ -33,6 +33,7 @@ def production(tmp_path):
         BASE_URL="https://portal.example",
         DATA_DIR=str(tmp_path),
         SANDBOX_URL="",
+        SECURITY_CONTACT="mailto:security@portal.example",
         TRUSTED_PROXY_COUNT="1",
     )
     for name in ("DEMO", "DEBUG"):
