@@ -29,12 +29,12 @@ REFUSALS = ["400", "403", "405", "429", "500", "refused", "nowhere"]
 @pytest.mark.urls("tests.edges.test_error_pages")
 def test_refusals(chromium, live_server):
     # Not watched: that the server fails is what is looked for.
-    context = chromium.new_context(base_url=live_server.url)
+    context = chromium.new_context(base_url=live_server.url, viewport={"width": 360, "height": 900})
     page = context.new_page()
     for address in REFUSALS:
         page.goto(f"/{address}/")
         expect(page.locator(".refusal h1")).to_be_visible()
-        look_every_way(page)
+        look(page)
     context.close()
 
 
@@ -44,7 +44,7 @@ def test_a_text_that_was_sent_signed_out(open_page):
     application = stories.submitted(by=person)
     sign_in(page, person)
     page.goto(f"/applications/{application.ref}/")
-    page.get_by_label("Message").fill("Two more machines will use it. " * 9)
+    page.get_by_label("Your message").fill("Two more machines will use it. " * 9)
     page.context.clear_cookies(name="sessionid")
     page.get_by_role("button", name="Send message").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
