@@ -11,7 +11,7 @@ PRODUCTION := env -u DEBUG -u DEMO \
   CREDENTIAL_PEPPERS=1:bm90LXNlY3JldC1mb3ItY2hlY2tzLW9ubHktMDEyMzQ1Njc4OQ== \
   DATABASE_URL=postgres://nobody@127.0.0.1:1/nothing REDIS_URL=redis://127.0.0.1:1/0 \
   ALLOWED_HOSTS=portal.example BASE_URL=https://portal.example \
-  SANDBOX_URL=https://sandbox.example
+  SANDBOX_URL=https://sandbox.example SECURITY_CONTACT=mailto:security@portal.example
 
 .DEFAULT_GOAL := help
 .PHONY: help run reset test check lock

@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts import policies, selectors, services
 from accounts.enums import MemberRole
@@ -17,6 +17,7 @@ from accounts.models import Invitation, Membership, Organization
 from accounts.requests import SignedInRequest
 from portal.errors import DomainError
 from portal.form_errors import tell
+from portal.private import form_of
 from portal.throttle import throttle
 
 _get_or_post = require_http_methods(["GET", "HEAD", "POST"])
@@ -81,7 +82,7 @@ def organization(request: SignedInRequest, ref: str) -> HttpResponse:
 
 @throttle("invite", "20/h")
 @login_required
-@require_POST
+@form_of("accounts:organization", "ref")
 def invite(request: SignedInRequest, ref: str) -> HttpResponse:
     organization = _visible(request, ref)
     form = InvitationForm(request.POST)
@@ -100,7 +101,7 @@ def invite(request: SignedInRequest, ref: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@form_of("accounts:organization", "ref")
 def change_role(request: SignedInRequest, ref: str, user_ref: str) -> HttpResponse:
     membership = _membership(request, ref, user_ref)
     form = RoleForm(request.POST)
@@ -148,7 +149,7 @@ def invitation(request: SignedInRequest, ref: str) -> HttpResponse:
 
 @throttle("invite", "20/h")
 @login_required
-@require_POST
+@form_of("accounts:organizations")
 def resend_invitation(request: SignedInRequest, ref: str) -> HttpResponse:
     found = _invitation(request, ref)
     services.resend_invitation(invitation_id=found.pk, by=request.user)
@@ -157,7 +158,7 @@ def resend_invitation(request: SignedInRequest, ref: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@form_of("accounts:organizations")
 def withdraw_invitation(request: SignedInRequest, ref: str) -> HttpResponse:
     found = _invitation(request, ref)
     services.withdraw_invitation(invitation_id=found.pk, by=request.user)

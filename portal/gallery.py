@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.messages.storage.base import Message
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -69,6 +71,8 @@ def _samples() -> dict[str, object]:
         "bars": [("Submitted", 214), ("In review", 96), ("Approved", 41), ("Declined", 0)],
         "pages": Paginator(range(240), 20).page(6),
         "not_a_key": NOT_A_KEY,
+        "told": _told(),
+        "hidden": [("reason", "example")],
         "curl": "curl https://api.example.org/v1/responses \\\n  -H 'Authorization: Bearer …'",
     }
 
@@ -82,6 +86,15 @@ def _entries(now: datetime) -> list[SimpleNamespace]:
     return [
         SimpleNamespace(status=status, title=title, by=by, text=text, at=now - timedelta(days=day))
         for day, (status, title, by, text) in enumerate(told)
+    ]
+
+
+def _told() -> list[Message]:
+    return [
+        Message(messages.SUCCESS, "Sent. Our reviewers see it with your application."),
+        Message(messages.INFO, "Another key is being prepared. This takes a few seconds."),
+        Message(messages.WARNING, "Your access ends in seven days."),
+        Message(messages.ERROR, "The key was claimed by somebody else in the meantime."),
     ]
 
 

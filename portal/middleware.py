@@ -10,12 +10,19 @@ from urllib.parse import unquote
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.utils import timezone
 
 from portal.errors import DomainError
 from portal.request_id import request_id
+from portal.views import method_not_allowed
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -68,24 +75,33 @@ class TimezoneMiddleware:
 
 
 class DomainErrorMiddleware:
-    """DomainError becomes a page, an admin message, or problem+json (RFC 9457)."""
+    """DomainError becomes a page, an admin message, or problem+json (RFC 9457); a method that
+    is not allowed becomes a page, too.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not _is_machine(request):
+            return method_not_allowed(request, response)
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, DomainError):
             return None
-        if request.path.startswith(_MACHINE_PATHS):
+        if _is_machine(request):
             return _problem(error)
         if request.path.startswith("/admin/") and request.method == "POST":
             messages.error(request, error.message)
             return HttpResponseRedirect(request.path)
         context = {"error": error, "request_id": request_id.get()}
         return render(request, "refused.html", context, status=error.status)
+
+
+def _is_machine(request: HttpRequest) -> bool:
+    return request.path.startswith(_MACHINE_PATHS)
 
 
 def _problem(error: DomainError) -> JsonResponse:

@@ -90,7 +90,7 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")) or ".data")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 _email = env.dj_email_url("EMAIL_URL", default="smtp://localhost:25")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Trusted Access <access@localhost>")
-SECURITY_CONTACT = env.str("SECURITY_CONTACT", default="mailto:security@localhost")
+SECURITY_CONTACT = env.str("SECURITY_CONTACT", **_in_demo("mailto:security@localhost"))
 _login_texts = {
     "orcid": env.str("LOGIN_ORCID", default="{}", validate=_login_app),
     "github": env.str("LOGIN_GITHUB", default="{}", validate=_login_app),

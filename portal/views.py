@@ -1,11 +1,16 @@
 """Pages that belong to no app: errors, and what probes and researchers look for."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from portal.request_id import request_id
+
+SECURITY_TXT_HOLDS = timedelta(days=180)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -18,6 +23,13 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _error(request, 404)
+
+
+def method_not_allowed(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
+    """In place of the empty answer that Django gives."""
+    page = _error(request, 405)
+    page["Allow"] = refused["Allow"]
+    return page
 
 
 def _error(request: HttpRequest, status: int) -> HttpResponse:
@@ -40,10 +52,11 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def security_txt(request: HttpRequest) -> HttpResponse:
-    """RFC 9116."""
+    """RFC 9116, which asks for an end less than a year away: what is served today is true today."""
+    expires = timezone.now() + SECURITY_TXT_HOLDS
     body = (
         f"Contact: {settings.SECURITY_CONTACT}\n"
-        "Expires: 2027-12-31T23:59:59Z\n"
+        f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}\n"
         "Preferred-Languages: en\n"
         f"Canonical: {settings.BASE_URL}/.well-known/security.txt\n"
     )

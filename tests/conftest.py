@@ -1,18 +1,17 @@
 """What holds for every test."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
+from django.db import connection
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 
+from tests.emptying import empty_database
 from tests.processes import worker  # noqa: F401 - a fixture
-from tests.world import world  # noqa: F401 - a fixture
+from tests.world import committed_world, world  # noqa: F401 - fixtures
 
 # A busy machine is slow, which is no fault of what is tried.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,16 +32,6 @@ def _silent_doorbell(settings):
     settings.DOORBELL = False
 
 
-# What `migrate` made and every test needs: the roles and what they may do.
-_KEPT = (
-    "django_migrations",
-    "django_content_type",
-    "auth_permission",
-    "auth_group",
-    "auth_group_permissions",
-)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _empty_after_transactional_tests() -> Iterator[None]:
     """Empty the database after a test that committed, faster than Django's own way.
@@ -51,42 +40,8 @@ def _empty_after_transactional_tests() -> Iterator[None]:
     stumbles over the append-only tables.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: _empty_database())
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: empty_database())
         yield
-
-
-def _empty_database() -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT quote_ident(tablename) FROM pg_tables"
-            " WHERE schemaname = current_schema() AND NOT tablename = ANY(%s)",
-            [list(_KEPT)],
-        )
-        tables = [name for (name,) in cursor.fetchall()]
-        cursor.execute(
-            " UNION ALL ".join(f"SELECT '{t}' WHERE EXISTS (SELECT FROM {t})" for t in tables)
-        )
-        filled = [name for (name,) in cursor.fetchall()]
-        if filled:
-            with _unsealed(cursor):
-                cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
-
-
-@contextmanager
-def _unsealed(cursor: CursorWrapper) -> Iterator[None]:
-    """Put aside what refuses to empty an append-only table, within this transaction only."""
-    cursor.execute(
-        "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger"
-        " WHERE tgfoid = 'portal_refuse_change'::regproc"
-    )
-    sealed = [name for (name,) in cursor.fetchall()]
-    for table in sealed:
-        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute(f"GRANT TRUNCATE ON {table} TO CURRENT_USER")
-    yield
-    for table in sealed:
-        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-        cursor.execute(f"REVOKE TRUNCATE ON {table} FROM CURRENT_USER")
 
 
 @pytest.fixture

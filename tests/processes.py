@@ -40,7 +40,11 @@ def portal_environment(**more: str) -> dict[str, str]:
 
 def production_environment(**more: str) -> dict[str, str]:
     """As portal_environment, with nothing relaxed: https is asked for, and no demo stands by."""
-    names = {"ALLOWED_HOSTS": "portal.example.org", "BASE_URL": "https://portal.example.org"}
+    names = {
+        "ALLOWED_HOSTS": "portal.example.org",
+        "BASE_URL": "https://portal.example.org",
+        "SECURITY_CONTACT": "mailto:security@portal.example.org",
+    }
     env = portal_environment(**(names | more))
     return {name: value for name, value in env.items() if name not in {"DEMO", "DEBUG"}}
 

@@ -38,3 +38,17 @@ def test_dates_choices_and_inlines(open_page, width, scheme):
     page.goto("/admin/programs/modelrelease/?q=hal")
     expect(page.get_by_role("link", name="Halcyon")).to_be_visible()
     look(page)
+
+
+def test_buttons_above_a_form_stand_in_line(open_page):
+    page = open_page(width=360)
+    person = UserFactory()
+    sign_in(page, UserFactory(is_staff=True, is_superuser=True))
+    page.goto(f"/admin/accounts/user/{person.ref}/change/")
+    buttons = page.locator(".object-tools > li").all()
+    left = {}
+    for button in buttons:
+        box = button.bounding_box()
+        left.setdefault(box["y"], []).append(box["x"])
+    assert len(left) > 1
+    assert {min(row) for row in left.values()} == {min(left[min(left)])}

@@ -8,12 +8,9 @@ from playwright.sync_api import Error, expect
 
 from portal.credentials.services import issue_credential
 from portal.programs.models import Question
-from portal.programs.services import publish_agreement
-from portal.reviews.services import decline_application, request_changes
-from tests.browser.watching import look, look_every_way, sign_in
+from tests.browser.watching import look, sign_in
 from tests.factories import stories
-from tests.factories.accounts import PASSWORD, MembershipFactory, PersonFactory, UserFactory
-from tests.factories.credentials import make_live_key
+from tests.factories.accounts import PASSWORD, PersonFactory, UserFactory
 from tests.factories.programs import ask_every_kind
 
 
@@ -28,77 +25,6 @@ def begun(person):
     )
     ask_every_kind(phase)
     return stories.draft(phase=phase, by=person)
-
-
-# --- Every page -------------------------------------------------------------------------------
-
-
-def pages_of_an_applicant(person):
-    draft = begun(person)
-    MembershipFactory(user=person)
-    changes = stories.in_review(by=person)
-    request_changes(
-        application_id=changes.pk,
-        notes={"purpose": "Which alerts, and whose?", "": "Nearly there."},
-        by=stories.reviewer(),
-    )
-    declined = stories.in_review(by=person)
-    decline_application(
-        application_id=declined.pk,
-        revision=stories.read(declined.pk),
-        reason_code="risk_too_high",
-        text="We cannot take this risk now.",
-        by=stories.decider(),
-    )
-    return [
-        reverse("home"),
-        reverse("release", args=[draft.phase.release.slug]),
-        reverse("applications:apply"),
-        reverse("applications:apply") + f"?phase={declined.phase.ref}",
-        reverse("applications:list"),
-        of("detail", draft),
-        of("section", draft, 2) + "?check",
-        of("organization", draft),
-        of("capabilities", draft),
-        of("agreement", draft),
-        of("check", draft),
-        of("withdraw", draft),
-        of("detail", changes),
-        of("section", changes, 1),
-        of("detail", declined),
-        of("appeal", declined),
-        of("detail", stories.submitted(by=person)),
-    ]
-
-
-def pages_of_a_holder(person):
-    make_live_key(grant__holder=person, name="Build server")
-    past, _token = stories.claimed(by=person)
-    slot = stories.ready(by=person)
-    offered = stories.reviewed(by=person)
-    release = offered.phase.release
-    publish_agreement(release_id=release.pk, title="Terms", text="New.", by=stories.manager())
-    stories.approve(offered)
-    return [
-        reverse("credentials:access"),
-        reverse("credentials:check") + f"?kid={slot.kid}",
-        reverse("credentials:revoke", args=[past.kid]),
-        reverse("credentials:give_up", args=[past.grant.ref]),
-        reverse("credentials:offer", args=[offered.ref]),
-        of("detail", offered),
-        of("detail", past.grant.application),
-        reverse("terms", args=[release.slug]),
-    ]
-
-
-@pytest.mark.parametrize("pages", [pages_of_an_applicant, pages_of_a_holder])
-def test_every_page(page, pages):
-    person = PersonFactory()
-    paths = pages(person)
-    sign_in(page, person)
-    for path in paths:
-        assert page.goto(path).status == 200
-        look_every_way(page)
 
 
 # --- What script adds -------------------------------------------------------------------------

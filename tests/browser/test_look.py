@@ -1,35 +1,20 @@
-"""Every page that belongs to no app: how it looks, reads and fits."""
+"""The gallery every way it can be looked at, what refusals look like, and the looking itself."""
+
+import re
 
 import pytest
-from django.urls import reverse
+from playwright.sync_api import expect
 
 from tests.browser.watching import (
     Watch,
     assert_accessible,
     assert_fits,
+    look,
     look_every_way,
     sign_in,
 )
+from tests.factories import stories
 from tests.factories.accounts import UserFactory
-
-SIGNED_OUT = ["account_login", "account_signup", "account_reset_password", "account_inactive"]
-SIGNED_IN = [
-    "account_email",
-    "account_change_password",
-    "account_set_password",
-    "account_logout",
-    "account_reauthenticate",
-    "mfa_index",
-    "usersessions_list",
-    "socialaccount_connections",
-]
-STAFF = [
-    "admin:index",
-    "admin:accounts_user_changelist",
-    "admin:programs_modelrelease_changelist",
-    "admin:programs_modelrelease_add",
-    "admin:programs_rolloutphase_add",
-]
 
 
 def test_gallery(page):
@@ -37,23 +22,45 @@ def test_gallery(page):
     look_every_way(page)
 
 
-@pytest.mark.parametrize("name", SIGNED_OUT)
-def test_signed_out(page, name):
-    page.goto(reverse(name))
-    look_every_way(page)
+# Asked for in earnest, as far as one can ask for them; the others as their handlers draw them.
+REFUSALS = ["400", "403", "405", "429", "500", "refused", "nowhere"]
 
 
-@pytest.mark.parametrize("name", SIGNED_IN)
-def test_signed_in(page, name):
-    sign_in(page, UserFactory())
-    page.goto(reverse(name))
-    look_every_way(page)
+@pytest.mark.urls("tests.edges.test_error_pages")
+def test_refusals(chromium, live_server):
+    # Not watched: that the server fails is what is looked for.
+    context = chromium.new_context(base_url=live_server.url, viewport={"width": 360, "height": 900})
+    page = context.new_page()
+    for address in REFUSALS:
+        page.goto(f"/{address}/")
+        expect(page.locator(".refusal h1")).to_be_visible()
+        look(page)
+    context.close()
 
 
-@pytest.mark.parametrize("name", STAFF)
-def test_admin(page, name):
+def test_a_text_that_was_sent_signed_out(open_page):
+    page = open_page(width=360)
+    person = UserFactory()
+    application = stories.submitted(by=person)
+    sign_in(page, person)
+    page.goto(f"/applications/{application.ref}/")
+    page.get_by_label("Your message").fill("Two more machines will use it. " * 9)
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Send message").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    expect(page.get_by_label("What you wrote")).to_have_value(re.compile("^Two more machines"))
+    look(page)
+    page.get_by_role("main").get_by_role("link", name="Sign in").click()
+    sign_in(page, person)
+    page.goto(page.url)
+    expect(page.get_by_role("heading", name="Messages")).to_be_visible()
+
+
+def test_staff_without_a_second_factor_are_told(page, settings):
+    settings.STAFF_MFA_REQUIRED = True
     sign_in(page, UserFactory(is_staff=True, is_superuser=True))
-    page.goto(reverse(name))
+    page.goto("/admin/login/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     look_every_way(page)
 
 

@@ -1,46 +1,9 @@
-"""Organisations, invitations, the demo's mailbox and the staff's buttons, as pictures; and a
-passkey, which only a real browser has.
-"""
+"""A passkey, which only a real browser has."""
 
 import re
 
 from django.core import mail as outbox
 from django.urls import reverse
-
-from tests.browser.watching import look_every_way, sign_in
-from tests.factories.accounts import (
-    InvitationFactory,
-    MembershipFactory,
-    UserFactory,
-)
-
-
-def test_organizations(page):
-    place = MembershipFactory(user__name="Ada Lovelace", organization__name="Institute of Things")
-    colleague = MembershipFactory(organization=place.organization, role="technical_contact")
-    InvitationFactory(organization=place.organization, invited_by=place.user)
-    mine = InvitationFactory(email=place.user.email)
-    sign_in(page, place.user)
-    for name, *args in (
-        ("organizations",),
-        ("organization", place.organization.ref),
-        ("remove_member", place.organization.ref, colleague.user.ref),
-        ("invitation", mine.ref),
-        ("profile",),
-        ("sign_in_again",),
-    ):
-        page.goto(reverse(f"accounts:{name}", args=args))
-        look_every_way(page)
-    page.goto(reverse("demo:mail"))
-    look_every_way(page)
-
-
-def test_buttons_of_staff(page):
-    person = MembershipFactory().user
-    sign_in(page, UserFactory(is_staff=True, is_superuser=True))
-    for verb in ("change", "suspend", "set_staff_roles", "record_verification"):
-        page.goto(reverse(f"admin:accounts_user_{verb}", args=[person.ref]))
-        look_every_way(page)
 
 
 def with_authenticator(page):

@@ -1,6 +1,7 @@
 """What browser tests look for on every page, whatever else they test."""
 
 import os
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,10 +48,29 @@ def sign_in(page: Page, user: object) -> None:
     """Sign in by session cookie, as if the sign-in pages had been walked through."""
     client = Client()
     client.force_login(user)
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    page.context.add_cookies(
-        [{"name": cookie.key, "value": cookie.value, "domain": "localhost", "path": "/"}]
-    )
+    become(page, client)
+
+
+def session_of(user: object | None) -> Client:
+    """Somebody who proved a moment ago who they are; signed out for None."""
+    client = Client()
+    if user:
+        client.force_login(user)
+        session = client.session
+        proof = {"method": "password", "at": time.time(), "reauthenticated": True}
+        session["account_authentication_methods"] = [proof]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
+    return client
+
+
+def become(page: Page, client: Client) -> None:
+    """Go on with the client's session, or signed out when it has none."""
+    page.context.clear_cookies()
+    if cookie := client.cookies.get(settings.SESSION_COOKIE_NAME):
+        page.context.add_cookies(
+            [{"name": cookie.key, "value": cookie.value, "domain": "localhost", "path": "/"}]
+        )
 
 
 def assert_accessible(page: Page, **options: object) -> None:
@@ -78,6 +98,11 @@ def assert_fits(page: Page) -> None:
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= page.viewport_size["width"], f"{page.url} is {wide} px wide"
     assert page.evaluate(_STICKING_OUT) == [], page.url
+
+
+def keep_axe(page: Page) -> None:
+    """Have axe there on every page to come: cheaper than handing it to each."""
+    page.add_init_script(_AXE.axe_script)
 
 
 def look(page: Page, **options: object) -> None:

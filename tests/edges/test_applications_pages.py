@@ -417,8 +417,32 @@ def test_messages_are_sent_and_empty_ones_are_not(client, person):
     assert application.messages.get().body == "Two more machines."
     for bad in ("  ", "x" * 5001, "a\0b"):
         assert client.post(page, {"body": bad}).status_code == 400
-    assert client.get(page).status_code == 405
     assert application.messages.count() == 1
+
+
+def test_where_messages_are_sent_to_leads_to_the_page_they_stand_on(client, person):
+    """After signing in, or by the address bar."""
+    application = stories.submitted(by=person)
+    answer = client.get(address("send", application))
+    assert (answer.status_code, answer.url) == (302, address("detail", application))
+
+
+def test_a_text_sent_by_somebody_signed_out_comes_back(client):
+    application = stories.submitted()
+    page = address("send", application)
+    answer = client.post(page, {"body": "Two <more> machines.", "mark": "one"})
+    assert answer.status_code == 403
+    assert answer.context["texts"] == ["Two <more> machines."]
+    assert "Two &lt;more&gt; machines.</textarea>" in answer.content.decode()
+    assert f'href="{reverse("account_login")}?next={page}"' in answer.content.decode()
+    assert "no-store" in answer["Cache-Control"]
+    assert application.messages.count() == 0
+
+
+def test_nothing_written_is_nothing_to_give_back(client):
+    page = address("send", stories.submitted())
+    answer = client.post(page, {"body": " "})
+    assert (answer.status_code, answer.url) == (302, f"{reverse('account_login')}?next={page}")
 
 
 def test_a_draft_has_no_thread(client, person):

@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.test import Client
 from django.urls import include, path
+from django.views.decorators.http import require_POST
 
 from portal import urls as portal_urls
 from portal.errors import NotAllowed
@@ -22,6 +23,8 @@ def _raising(error):
 urlpatterns = [
     path("400/", _raising(SuspiciousOperation("odd"))),
     path("403/", _raising(PermissionDenied)),
+    path("405/", require_POST(_raising(NotImplementedError))),
+    path("429/", portal_urls.handler429),
     path("500/", _raising(RuntimeError("broken"))),
     path("refused/", _raising(NotAllowed("not_yours", "Ask your contact."))),
     path("", include(portal_urls)),
@@ -39,6 +42,7 @@ PAGES = [
     ("/nowhere/", 404, "There is no such page"),
     ("/500/", 500, "Something broke on our side"),
     ("/refused/", 403, "You cannot do that"),
+    ("/405/", 405, "This cannot be opened like that"),
 ]
 
 
@@ -51,6 +55,15 @@ def test_each_says_what_happened_and_what_to_quote(address, status, heading):
     assert f"<h1>{heading}</h1>" in page
     assert f"<code>{QUOTED}</code>" in page
     assert "Nothing was changed." in page or "saved whole or not at all" in page
+
+
+def test_a_method_that_is_not_allowed_still_names_the_ones_that_are(client):
+    assert client.get("/405/")["Allow"] == "POST"
+
+
+def test_machines_are_given_no_page(client):
+    answer = client.delete("/oauth/introspect")
+    assert (answer.status_code, b"<h1>" in answer.content) == (405, False)
 
 
 def test_a_form_without_its_token_is_told_so():

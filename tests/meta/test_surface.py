@@ -45,6 +45,13 @@ SIGNING_IN = re.compile(
 )
 # Machines, which prove themselves in their own way; tests/edges/test_gateway.py has them.
 MACHINES = re.compile(r"^(\^?oauth|\^?gateway|sandbox)/")
+# Where forms are sent, and the page they stand on, which is itself tried here.
+FORMS = {
+    r"(/applications/[^/]+/)messages/": r"\1",
+    r"(/access/)grants/[^/]+/keys/": r"\1",
+    r"(/accounts/organizations/[^/]+/)(invite/|members/[^/]+/role/)": r"\1",
+    r"(/accounts/)invitations/[^/]+/(resend|withdraw)/": r"\1organizations/",
+}
 # What any staff may see: an index that lists nothing, and the way out.
 ANY_STAFF = {
     "admin:index",
@@ -129,9 +136,14 @@ def _object_id(app_label, model_name):
 
 
 def _sent_away(response, address):
-    """To sign in, or from an old admin address to the page that does the refusing."""
+    """To sign in, or on to a page that does the refusing: from an old admin address, or from
+    where a form is sent to the page it stands on.
+    """
     to = response.headers.get("Location", "")
-    return response.status_code == 302 and (to.startswith(SIGN_IN) or to == f"{address}change/")
+    on = {f"{address}change/"}
+    if response.request["REQUEST_METHOD"] == "GET":
+        on |= {re.sub(form, page, address) for form, page in FORMS.items()} - {address}
+    return response.status_code == 302 and (to.startswith(SIGN_IN) or to in on)
 
 
 def _let_through(client, only=lambda name, route: True):

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.requests import SignedInRequest
 from portal.applications.enums import ApplicationStatus
@@ -25,7 +25,7 @@ from portal.applications.services import send_message
 from portal.applications.standing import standing
 from portal.applications.timeline import entries_for
 from portal.applications.views.reaching import own
-from portal.private import private_page
+from portal.private import form_of, private_page
 from portal.throttle import throttle
 
 A_PAGE = 20
@@ -49,7 +49,7 @@ def detail(request: SignedInRequest, ref: str) -> HttpResponse:
 
 @throttle("message", "30/h")
 @private_page
-@require_POST
+@form_of("applications:detail", "ref")
 def send(request: SignedInRequest, ref: str) -> HttpResponse:
     """Add to the thread with the reviewers."""
     application = own(request, ref)

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.requests import SignedInRequest
 from portal.credentials.forms import CheckForm
@@ -16,7 +16,7 @@ from portal.credentials.selectors import visible_grants
 from portal.credentials.services import request_credential
 from portal.credentials.verification import explain
 from portal.credentials.views.reaching import visible_grant
-from portal.private import private_page
+from portal.private import form_of, private_page
 from portal.throttle import throttle
 
 A_PAGE = 10
@@ -62,7 +62,7 @@ def _explained(credentials: list[Credential], *, kid: str, scope: str) -> dict[s
 
 @throttle("request-key", "20/h")
 @private_page
-@require_POST
+@form_of("credentials:access")
 def request_key(request: SignedInRequest, ref: str) -> HttpResponse:
     """Ask for one more key under a grant; a worker prepares it."""
     grant = visible_grant(request, ref)

@@ -1,0 +1,175 @@
+"""Every address that gives a page, full of the demo's data, looked at by one who may see it.
+
+What gives nobody a page is compared with what is known to be none, so that an address that stops
+answering is noticed too.
+"""
+
+import re
+
+import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.webauthn.internal.auth import WebAuthn
+from django.contrib.auth.models import Group
+from django.core.mail import EmailMessage, get_connection
+from django.utils import timezone
+
+from accounts.models import Organization, User
+from accounts.services import invite_member, suspend_organization, suspend_user
+from portal.applications.models import Application
+from portal.credentials.models import Grant
+from portal.credentials.selectors import Selector
+from portal.credentials.services import preview_revocation, suspend_grant
+from portal.demo.people import address_of
+from portal.demo.texts import DOMAIN, STAFF
+from portal.mail.models import OutgoingMail
+from portal.programs.services import halt_phase
+from tests.browser.visits import all_names, find_visits
+from tests.browser.watching import assert_fits, become, keep_axe, look
+from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.credentials import GrantFactory
+from tests.factories.programs import ModelReleaseFactory, RolloutPhaseFactory
+
+pytestmark = pytest.mark.usefixtures("peopled")
+
+# Each test takes the names that none before it took.
+PARTS = {
+    "desk": r"admin:(applications|reviews|audit)_",
+    "keys": r"admin:(credentials|gateway|mail)_",
+    "site": r"admin:",
+    "own": r"(applications|credentials|accounts):",
+    "rest": r"",
+}
+# Probes, machines and scripts; files and parts of pages; addresses that lead on, or take only what
+# a form sends; what needs a sign-in half done, which test_sign_in.py does; what the admin lets
+# nobody do. Of the admin's histories, all alike, one is looked at.
+NO_PAGES = re.compile(
+    r"healthz|readyz|security_txt|introspect|authorize|authorize_envoy|sandbox|None"
+    r"|mfa_(login|signup|authenticate|reauthenticate|download)\w*|account_confirm_login_code"
+    r"|account_email_verification_sent|account_reset_password_from_key|socialaccount_signup"
+    r"|applications:send|credentials:request_key"
+    r"|accounts:(invite|change_role|resend_invitation|withdraw_invitation)"
+    r"|admin:(jsi18n|autocomplete|view_on_site|login|logout|None|password_change\w*)"
+    r"|admin:\w+_(find|export|progress|confirm|delete)|admin:programs_modelrelease_agreement"
+    r"|admin:(?!applications_application)\w+_history"
+    r"|admin:(?!programs_|credentials_revocation|gateway)\w+_add"
+)
+
+
+def names_of(part):
+    """Those of the part that are pages."""
+    earlier = "|".join(f"({names})" for names in list(PARTS.values())[: list(PARTS).index(part)])
+    return {
+        name
+        for name in all_names()
+        if re.match(PARTS[part], name)
+        and not (earlier and re.match(earlier, name))
+        and not NO_PAGES.fullmatch(name)
+    }
+
+
+def named(mailbox):
+    return User.objects.get(email=f"{mailbox}@{DOMAIN}")
+
+
+def staff(role):
+    return named(STAFF[role][0])
+
+
+def signing_in(*names):
+    return [User.objects.get(email=address_of(name)) for name in names]
+
+
+@pytest.fixture(scope="module")
+def peopled(committed_world, django_db_blocker):
+    """What the demo lacks: things suspended, halted, given up or half done, and second factors."""
+    with django_db_blocker.unblock():
+        _prove_more_than_a_password()
+        _invite()
+        _mail_to(committed_world)
+        UserFactory(email=f"root@{DOMAIN}", is_staff=True, is_superuser=True)
+        UserFactory(email=f"second@{DOMAIN}", is_staff=True).groups.add(
+            Group.objects.get(name="decider")
+        )
+        # Of what has no states the last is looked for, so these come last.
+        GrantFactory(status="activation_failed", attempts=5, last_error="OSError")
+        _stop_things(staff("incident_responder"))
+        OutgoingMail.objects.filter(pk=OutgoingMail.objects.first().pk).update(
+            dead_at=timezone.now(), attempts=5, last_error="SMTPServerDisconnected"
+        )
+
+
+def _stop_things(by):
+    suspend_organization(organization_id=OrganizationFactory().pk, by=by)
+    suspend_user(user_id=UserFactory(email=f"stopped@{DOMAIN}").pk, by=by)
+    live, *_others, last = Grant.objects.filter(status="active")
+    suspend_grant(grant_id=last.pk, by=by)
+    phase = RolloutPhaseFactory(release=ModelReleaseFactory(name="Halcyon-2"), name="Partners")
+    halt_phase(phase_id=phase.pk, by=by)
+    selector = Selector(by="phase", value=live.phase.ref)
+    preview_revocation(selector=selector, reason="misuse", note="", by=by)
+
+
+def _invite():
+    ada = signing_in("Ada Lindqvist")[0]
+    other = Organization.objects.exclude(people=ada).filter(memberships__role="owner").get()
+    owner = other.memberships.get(role="owner").user
+    invite_member(organization_id=other.pk, email=ada.email, role="member", by=owner)
+
+
+def _prove_more_than_a_password():
+    ada, chiara = signing_in("Ada Lindqvist", "Chiara Conti")
+    TOTP.activate(ada, generate_totp_secret())
+    RecoveryCodes.activate(ada)
+    WebAuthn.add(chiara, "Laptop", {})
+
+
+def _mail_to(folder):
+    mail = EmailMessage("Your code", "It is ABC123.", to=["ada@example.org"])
+    backend = "django.core.mail.backends.filebased.EmailBackend"
+    get_connection(backend, file_path=str(folder / "mail")).send_messages([mail])
+
+
+def applicants():
+    each = Application.objects.order_by("status", "-pk").distinct("status")
+    return [application.applicant for application in each]
+
+
+def walk(page, part, people):
+    visits, none = find_visits(names_of(part), people)
+    assert none == set()
+    keep_axe(page)
+    for visit in visits:
+        become(page, visit.client)
+        page.goto(visit.address)
+        look(page)
+        page.set_viewport_size({"width": 320, "height": 900})
+        assert_fits(page)
+        page.set_viewport_size({"width": 360, "height": 900})
+
+
+def test_the_review_desk(open_page):
+    people = [staff("decider"), named("second"), staff("auditor")]
+    walk(open_page(width=360), "desk", people)
+
+
+def test_keys(open_page):
+    people = [staff("incident_responder"), staff("programme_manager")]
+    walk(open_page(width=360), "keys", people)
+
+
+def test_people_and_programmes(open_page):
+    people = [staff("programme_manager"), staff("incident_responder"), staff("auditor")]
+    people += [named("root")]
+    walk(open_page(width=360), "site", people)
+
+
+def test_one_s_own(open_page):
+    people = [*signing_in("Ada Lindqvist", "Dario Petrov", "Chiara Conti"), *applicants()]
+    walk(open_page(width=360), "own", people)
+
+
+def test_what_is_public_and_signing_in(open_page):
+    people = [None, *signing_in("Dario Petrov", "Ada Lindqvist", "Chiara Conti")]
+    people += signing_in("Bela Kovacs")  # who has no password
+    walk(open_page(width=360), "rest", people)

@@ -1,0 +1,114 @@
+"""Who is given which page, at which thing of the demo: searched for, address by address."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from allauth.mfa.models import Authenticator
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.test import Client
+from django.urls import get_resolver
+
+from accounts.models import Invitation, User
+from portal.admin_buttons import PublicIds
+from portal.applications.models import Application
+from portal.demo.mailbox import mails
+from portal.demo.texts import RELEASE
+from tests.browser.watching import session_of
+from tests.meta.test_surface import _filled, _walk
+
+Person = User | None  # nobody: signed out
+
+
+@dataclass(frozen=True)
+class Visit:
+    name: str
+    address: str
+    client: Client
+
+
+def find_visits(names: Iterable[str], people: Iterable[Person]) -> tuple[list[Visit], set[str]]:
+    """One visit for each of the names, and those whose addresses give nobody a page."""
+    session = cache(session_of)
+    found, none = [], set()
+    for name, route in _routes():
+        if name in names:
+            tries = (Visit(name, to, session(who)) for who, to in _candidates(name, route, people))
+            visit = next(filter(_is_page, tries), None)
+            found += [visit] if visit else []
+            none |= set() if visit else {name}
+    return found, none
+
+
+def all_names() -> set[str]:
+    return {name for name, _route in _routes()}
+
+
+def _routes() -> list[tuple[str, str]]:
+    return sorted(set(_walk(get_resolver())))
+
+
+def _is_page(visit: Visit) -> bool:
+    answer = visit.client.get(visit.address)
+    # 401 is what a sign-in that failed elsewhere is answered with: a page as well.
+    return answer.status_code in {200, 401} and answer["Content-Type"].startswith("text/html")
+
+
+def _candidates(name: str, route: str, people: Iterable[Person]) -> Iterator[tuple[Person, str]]:
+    thing = re.match(r"admin/(\w+)/(\w+)/<path:object_id>", route)
+    for person in people:
+        if thing:
+            for public_id in _ids(*thing.groups()):
+                yield person, _filled(name, route.replace("<path:object_id>", public_id), {})
+        else:
+            for things in _belongings(person):
+                yield person, _filled(name, route, things)
+
+
+def _ids(app_label: str, model_name: str) -> list[str]:
+    """Of things that have states first one in each; of others the first and the last."""
+    model_admin = next(
+        model_admin
+        for model, model_admin in admin.site._registry.items()
+        if (model._meta.app_label, model._meta.model_name) == (app_label, model_name)
+    )
+    own = model_admin.public_id if isinstance(model_admin, PublicIds) else "pk"
+    things = model_admin.model._base_manager
+    if any(field.name == "status" for field in model_admin.model._meta.fields):
+        few = [*things.order_by("status", "-pk").distinct("status"), *things.order_by("pk")]
+    else:
+        few = [things.order_by("pk").first(), things.order_by("pk").last()]
+    return [quote(str(getattr(thing, own))) for thing in few]
+
+
+def _belongings(person: Person) -> Iterator[dict[str, str]]:
+    """For every kind of reference in a route one of the person's own, as far as there are any."""
+    mail = next(iter(mails()))
+    common = {"slug": RELEASE["slug"], "name": mail.name, "kid": "0" * 16}
+    common |= dict.fromkeys(("applications", "offers", "grants"), "APP-000000")
+    common |= dict.fromkeys(("organizations", "user_ref", "invitations"), "nothing")
+    if person is None:
+        yield common
+        return
+    common |= _account(person)
+    yield common
+    for application in Application.objects.filter(applicant=person):
+        own = dict.fromkeys(("applications", "offers"), application.ref)
+        if grant := getattr(application, "grant", None):
+            key = grant.credentials.order_by("-pk").first()
+            own |= {"grants": grant.ref, "kid": key.kid if key else common["kid"]}
+        yield common | own
+
+
+def _account(person: User) -> dict[str, str]:
+    own = {}
+    if place := person.memberships.first():
+        colleague = place.organization.memberships.exclude(user=person).first()
+        own |= {"organizations": place.organization.ref, "user_ref": colleague.user.ref}
+    if invitation := Invitation.objects.filter(email=person.email).last():
+        own["invitations"] = invitation.ref
+    if passkey := Authenticator.objects.filter(user=person, type="webauthn").first():
+        own["pk"] = str(passkey.pk)
+    return own
