@@ -1,9 +1,9 @@
 """Real servers beside the test: started, waited for, ended with the test."""
 
+import atexit
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,17 +19,19 @@ from celery.exceptions import DuplicateNodenameWarning
 from django.db import connection
 
 from portal.embedded import die_with_parent
+from portal.run import ports
 
 PATIENCE = 30
 
 
+# Held until the process ends: what a stopped server listened on is given to nobody else.
+_given = contextlib.ExitStack()
+atexit.register(_given.close)
+
+
 def free_port() -> int:
-    """A port nobody has at this moment, below those that outgoing connections draw from."""
-    for port in range(21_000 + os.getpid() % 9_000, 32_000):
-        with contextlib.suppress(OSError), socket.socket() as trial:
-            trial.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("No free port.")
+    """A port nobody has, and nobody else gets: not this process again, not another test worker."""
+    return ports.claim(21_000 + os.getpid() % 9_000, _given)
 
 
 def portal_environment(**more: str) -> dict[str, str]:

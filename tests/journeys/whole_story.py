@@ -4,7 +4,6 @@ import html
 import json
 import re
 import shlex
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -41,7 +40,7 @@ def a_portal():
     """A phase that is open, and portal and sandbox as processes of their own."""
     phase = stories.open_phase()
     gateway, secret = make_gateway(phase.release)
-    ports = two_free_ports()
+    ports = free_port(), free_port()
     addresses = [f"http://127.0.0.1:{port}" for port in ports]
     credentials = basic(gateway.client_id, secret)
     sandbox = {
@@ -56,13 +55,6 @@ def a_portal():
         yield SimpleNamespace(
             address=addresses[0], phase=phase, credentials=credentials, gateway_secret=secret
         )
-
-
-def two_free_ports():
-    first = free_port()
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", first))
-        return first, free_port()
 
 
 def mailed(template_words, *, to=ADA):
