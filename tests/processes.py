@@ -16,6 +16,7 @@ import psutil
 import pytest
 from celery import current_app
 from celery.exceptions import DuplicateNodenameWarning
+from django.conf import settings as django_settings
 from django.db import connection
 
 from portal.embedded import die_with_parent
@@ -35,9 +36,13 @@ def free_port() -> int:
 
 
 def portal_environment(**more: str) -> dict[str, str]:
-    """The environment of a process that shares this test's own database."""
+    """The environment of a process that shares this test's own database and files."""
     server, _, _name = os.environ["DATABASE_URL"].rpartition("/")
-    return {**os.environ, "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}", **more}
+    ours = {
+        "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}",
+        "DATA_DIR": str(django_settings.DATA_DIR),
+    }
+    return {**os.environ, **ours, **more}
 
 
 @contextlib.contextmanager
@@ -148,13 +153,17 @@ class Worker:
 
 
 @pytest.fixture
-def worker(settings) -> Iterator[Worker]:
+def worker(settings, tmp_path) -> Iterator[Worker]:
     """Services ring, and whoever calls `worker.start()` has somebody who hears it.
 
-    Until then the rings wait in the broker, as they do while every worker is down. The database
-    must be transactional: django_db(transaction=True).
+    Until then the rings wait in the broker, as they do while every worker is down. Mails and
+    other files are this test's own. The database must be transactional:
+    django_db(transaction=True).
     """
     settings.DOORBELL = True
+    settings.DATA_DIR = tmp_path / "files"
+    settings.EMAIL_FILE_PATH = settings.DATA_DIR / "mail"
+    settings.EMAIL_FILE_PATH.mkdir(parents=True)
     current_app.control.purge()  # rings of an earlier test, whose rows are gone
     started = Worker()
     yield started

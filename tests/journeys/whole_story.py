@@ -1,10 +1,10 @@
 """From a stranger's sign-up to the refused key, through pages and doors only."""
 
+import argparse
 import html
 import json
 import re
 import shlex
-import subprocess
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
@@ -150,27 +150,31 @@ def authorized(portal, token):
         "X-Required-Scope": stories.STANDARD,
     }
     asked = urllib.request.Request(f"{portal.address}/gateway/authorize", headers=headers)
-    try:
-        with urllib.request.urlopen(asked, timeout=20) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
+    return _answer(asked, read=lambda answer: answer.read())[0]
 
 
 def run_curl(line):
-    """The line as it stands on the page, in a shell's words; (status, answer)."""
-    command = shlex.split(line.replace("\\\n", " "))
-    assert command[0] == "curl"
-    done = subprocess.run(
-        [*command, "--silent", "--write-out", "\n%{http_code}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    body, _, status = done.stdout.rpartition("\n")
-    return int(status), json.loads(body)
+    """Send what the line on the page would, read as a shell and curl read it; (status, answer)."""
+    curl = argparse.ArgumentParser("curl", allow_abbrev=False)
+    curl.add_argument("url")
+    curl.add_argument("-H", dest="headers", action="append", default=[])
+    curl.add_argument("-d", dest="body")
+    name, *words = shlex.split(line.replace("\\\n", " "))
+    assert name == "curl"
+    said = curl.parse_args(words)
+    headers = dict(header.split(": ", 1) for header in said.headers)
+    asked = urllib.request.Request(said.url, said.body.encode(), headers)
+    return _answer(asked, read=json.load)
+
+
+def _answer(asked, read):
+    """(status, what was read of the body), whether it was welcome or not."""
+    try:
+        answer = urllib.request.urlopen(asked, timeout=20)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return answer.status, read(answer)
 
 
 def revoke_in_bulk(portal, who=ADA):
