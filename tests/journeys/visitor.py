@@ -115,9 +115,6 @@ class Visitor:
     def words(self):
         return " ".join(re.sub(r"<[^>]+>", " ", self.text).split())
 
-    def session_key(self):
-        return next(cookie.value for cookie in self.cookies if cookie.name == "sessionid")
-
     def _form(self, names, to):
         parser = _Forms()
         parser.feed(self.text)
