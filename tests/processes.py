@@ -1,9 +1,9 @@
 """Real servers beside the test: started, waited for, ended with the test."""
 
+import atexit
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,26 +16,33 @@ import psutil
 import pytest
 from celery import current_app
 from celery.exceptions import DuplicateNodenameWarning
+from django.conf import settings as django_settings
 from django.db import connection
 
 from portal.embedded import die_with_parent
+from portal.run import ports
 
 PATIENCE = 30
 
 
+# Held until the process ends: what a stopped server listened on is given to nobody else.
+_given = contextlib.ExitStack()
+atexit.register(_given.close)
+
+
 def free_port() -> int:
-    """A port nobody has at this moment, below those that outgoing connections draw from."""
-    for port in range(21_000 + os.getpid() % 9_000, 32_000):
-        with contextlib.suppress(OSError), socket.socket() as trial:
-            trial.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("No free port.")
+    """A port nobody has, and nobody else gets: not this process again, not another test worker."""
+    return ports.claim(21_000 + os.getpid() % 9_000, _given)
 
 
 def portal_environment(**more: str) -> dict[str, str]:
-    """The environment of a process that shares this test's own database."""
+    """The environment of a process that shares this test's own database and files."""
     server, _, _name = os.environ["DATABASE_URL"].rpartition("/")
-    return {**os.environ, "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}", **more}
+    ours = {
+        "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}",
+        "DATA_DIR": str(django_settings.DATA_DIR),
+    }
+    return {**os.environ, **ours, **more}
 
 
 def production_environment(**more: str) -> dict[str, str]:
@@ -157,13 +164,17 @@ class Worker:
 
 
 @pytest.fixture
-def worker(settings) -> Iterator[Worker]:
+def worker(settings, tmp_path) -> Iterator[Worker]:
     """Services ring, and whoever calls `worker.start()` has somebody who hears it.
 
-    Until then the rings wait in the broker, as they do while every worker is down. The database
-    must be transactional: django_db(transaction=True).
+    Until then the rings wait in the broker, as they do while every worker is down. Mails and
+    other files are this test's own. The database must be transactional:
+    django_db(transaction=True).
     """
     settings.DOORBELL = True
+    settings.DATA_DIR = tmp_path / "files"
+    settings.EMAIL_FILE_PATH = settings.DATA_DIR / "mail"
+    settings.EMAIL_FILE_PATH.mkdir(parents=True)
     current_app.control.purge()  # rings of an earlier test, whose rows are gone
     started = Worker()
     yield started

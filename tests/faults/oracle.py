@@ -2,15 +2,18 @@
 
 from collections import Counter
 
+import pytest
 from django.db.models import Count, F, Q
 
 from portal.applications.lifecycle import EVENT
 from portal.audit.models import Event
 from portal.credentials.lifecycle import CREDENTIAL_EVENT, GRANT_EVENT, LIVE
-from portal.credentials.models import Credential, Grant
+from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.selectors import places_taken, unfinished_work
+from portal.credentials.tasks import finish_revocation, issue_credential
 from portal.credentials.verification import explain_many
 from portal.programs.models import RolloutPhase
+from tests.journeys import stores
 
 # A state is entered once, except where the machine has a way round to it.
 _AGAIN = {
@@ -26,6 +29,26 @@ _AGAIN = {
 _ONCE = {*EVENT.values(), *GRANT_EVENT.values(), *CREDENTIAL_EVENT.values()} - _AGAIN
 
 
+@pytest.fixture
+def standing_oracle(transactional_db, request):
+    """Ask after the test, when its worker has ended, and before its rows are gone."""
+    yield
+    if "worker" not in request.fixturenames:
+        finish_what_is_owed()
+    assert_all_in_order()
+    assert_nothing_unfinished()
+    assert_no_key_in_any_store()
+
+
+def finish_what_is_owed():
+    """What a worker would do, in this process, for a test that has none."""
+    owed = Q(status="activating") | Q(credentials__status="requested")
+    for grant_id in set(Grant.objects.filter(owed).values_list("pk", flat=True)):
+        issue_credential(grant_id)
+    for case_id in Revocation.objects.filter(status="running").values_list("pk", flat=True):
+        finish_revocation(case_id)
+
+
 def assert_all_in_order():
     """No access after revocation; one slot a grant; one event a change; no place too many."""
     _no_access_after_revocation()
@@ -39,6 +62,17 @@ def assert_nothing_unfinished():
     count, _oldest, dead = unfinished_work()
     activating = Grant.objects.filter(status="activating").count()
     assert (count, dead, activating) == (0, 0, 0)
+
+
+def assert_no_key_in_any_store():
+    """Nothing that looks like a whole key stands in rows, in the broker or on disk."""
+    kept = {
+        "PostgreSQL": stores.database(),
+        "broker": stores.broker(),
+        "files": stores.files(),
+    }
+    found = {name: stores.finds_a_key(held) for name, held in kept.items()}
+    assert found == dict.fromkeys(kept)
 
 
 def _no_access_after_revocation():

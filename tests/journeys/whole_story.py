@@ -1,18 +1,15 @@
 """From a stranger's sign-up to the refused key, through pages and doors only."""
 
+import argparse
 import html
 import json
 import re
 import shlex
-import socket
-import subprocess
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from types import SimpleNamespace
 
-from django.conf import settings
 from django.contrib.auth.models import Group
 
 from portal.applications.models import Application
@@ -41,7 +38,7 @@ def a_portal():
     """A phase that is open, and portal and sandbox as processes of their own."""
     phase = stories.open_phase()
     gateway, secret = make_gateway(phase.release)
-    ports = two_free_ports()
+    ports = free_port(), free_port()
     addresses = [f"http://127.0.0.1:{port}" for port in ports]
     credentials = basic(gateway.client_id, secret)
     sandbox = {
@@ -58,13 +55,6 @@ def a_portal():
         )
 
 
-def two_free_ports():
-    first = free_port()
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", first))
-        return first, free_port()
-
-
 def mailed(template_words, *, to=ADA):
     """The newest mail to somebody whose subject holds these words, once it is there."""
     found = []
@@ -77,12 +67,22 @@ def mailed(template_words, *, to=ADA):
     return found[0]
 
 
+def code_from_mail():
+    """The code that proves that the address is Ada's, once it has come."""
+    found = []
+
+    def arrived():
+        found[:] = [code[1] for mail in mails(ADA) if (code := KIND_OF_CODE.search(mail.body))]
+        return found
+
+    until(arrived)
+    return found[0]
+
+
 def sign_up(portal):
     ada = Visitor(portal.address).get("/accounts/signup/")
     ada.send({"email": ADA, "name": "Ada Lovelace", "password1": PASSWORD})
-    found = []
-    until(lambda: found.extend(m for m in mails(ADA) if KIND_OF_CODE.search(m.body)) or found)
-    ada.send({"code": KIND_OF_CODE.search(found[0].body)[1]})
+    ada.send({"code": code_from_mail()})
     assert (ada.status, ada.path) == (200, "/")
     return ada
 
@@ -124,20 +124,11 @@ def review_and_approve(portal, application):
     assert stories.again(application).status == "granted"
 
 
-def forget_the_sign_in(visitor):
-    """As if Ada had signed in an hour ago."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore(visitor.session_key())
-    for record in store.get("account_authentication_methods", []):
-        record["at"] -= 3600
-    store.save()
-
-
 def claim(portal, ada):
     """(the key, the curl line); the first is in that one answer only."""
     key = Credential.objects.get()
     page = f"/access/keys/{key.kid}/claim/"
     assert page in ada.get("/access/").text
-    forget_the_sign_in(ada)
     assert ada.get(page).path.startswith("/accounts/reauthenticate/")
     ada.send({"password": PASSWORD})
     assert ada.path == page
@@ -158,27 +149,31 @@ def authorized(portal, token):
         "X-Required-Scope": stories.STANDARD,
     }
     asked = urllib.request.Request(f"{portal.address}/gateway/authorize", headers=headers)
-    try:
-        with urllib.request.urlopen(asked, timeout=20) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
+    return _answer(asked, read=lambda answer: answer.read())[0]
 
 
 def run_curl(line):
-    """The line as it stands on the page, in a shell's words; (status, answer)."""
-    command = shlex.split(line.replace("\\\n", " "))
-    assert command[0] == "curl"
-    done = subprocess.run(
-        [*command, "--silent", "--write-out", "\n%{http_code}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    body, _, status = done.stdout.rpartition("\n")
-    return int(status), json.loads(body)
+    """Send what the line on the page would, read as a shell and curl read it; (status, answer)."""
+    curl = argparse.ArgumentParser("curl", allow_abbrev=False)
+    curl.add_argument("url")
+    curl.add_argument("-H", dest="headers", action="append", default=[])
+    curl.add_argument("-d", dest="body")
+    name, *words = shlex.split(line.replace("\\\n", " "))
+    assert name == "curl"
+    said = curl.parse_args(words)
+    headers = dict(header.split(": ", 1) for header in said.headers)
+    asked = urllib.request.Request(said.url, said.body.encode(), headers)
+    return _answer(asked, read=json.load)
+
+
+def _answer(asked, read):
+    """(status, what was read of the body), whether it was welcome or not."""
+    try:
+        answer = urllib.request.urlopen(asked, timeout=20)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return answer.status, read(answer)
 
 
 def revoke_in_bulk(portal, who=ADA):
