@@ -9,9 +9,8 @@ from django.db import transaction
 from django.test import override_settings
 
 
-@pytest.fixture(scope="module")
-def world(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Path]:
-    """Load the demo once for the module's tests and take it back after them.
+def load_world(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Path]:
+    """Load the demo once and take it back after all tests that share it.
 
     Each test's own transaction nests in this one. Returns the folder of the demo's files.
     """
@@ -24,3 +23,6 @@ def world(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Path
         call_command("demo", verbosity=0)
         yield folder
         transaction.set_rollback(True)
+
+
+world = pytest.fixture(scope="module", name="world")(load_world)
