@@ -1,6 +1,7 @@
 """The product's own Python files, read rather than run."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -16,8 +17,9 @@ def sources():
                 yield str(path.relative_to(BASE)), path.read_text()
 
 
+@cache
 def trees():
-    """The same files, parsed."""
+    """The same files, parsed, once for all who look."""
     return [(name, ast.parse(text)) for name, text in sources()]
 
 
