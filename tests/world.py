@@ -11,9 +11,8 @@ from django.test import override_settings
 from tests.emptying import empty_database, keep_what_is_committed
 
 
-@pytest.fixture(scope="module")
-def world(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Path]:
-    """Load the demo once for the module's tests and take it back after them.
+def load_world(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Path]:
+    """Load the demo once and take it back after all tests that share it.
 
     Each test's own transaction nests in this one. Returns the folder of the demo's files.
     """
@@ -48,3 +47,6 @@ def _demo_in(folder: Path) -> override_settings:
         # Eight people have a password, and hashing is slow on purpose.
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
     )
+
+
+world = pytest.fixture(scope="module", name="world")(load_world)

@@ -182,7 +182,7 @@ class OrganizationForm(DisplayForm):
         problems: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(problems=problems or {}, initial={"organization": chosen})
-        self.fields["organization"].choices = [  # type: ignore[attr-defined]
+        self.fields["organization"].choices = [  # type: ignore[attr-defined] # a ChoiceField
             ("", "Myself, as an individual"),
             *((place.organization.ref, place.organization.name) for place in memberships),
         ]

@@ -105,7 +105,7 @@ class SelectorForm(forms.Form):
 
     def _offer(self, name: str, rows: Iterable[Any], words: Callable[[Any], str]) -> None:
         field = self.fields[name]
-        field.choices = [_CHOOSE, *((row.ref, words(row)) for row in rows)]  # type: ignore[attr-defined]
+        field.choices = [_CHOOSE, *((row.ref, words(row)) for row in rows)]  # type: ignore[attr-defined] # a ChoiceField
 
     def clean_file(self) -> list[str]:
         """The kids in the file."""

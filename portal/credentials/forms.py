@@ -44,8 +44,8 @@ class CheckForm(forms.Form):
         self, *args: Any, credentials: Iterable[Credential], scopes: Iterable[str], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["kid"].choices = [(key.kid, _called(key)) for key in credentials]  # type: ignore[attr-defined]
-        self.fields["scope"].choices = [  # type: ignore[attr-defined]
+        self.fields["kid"].choices = [(key.kid, _called(key)) for key in credentials]  # type: ignore[attr-defined] # a ChoiceField
+        self.fields["scope"].choices = [  # type: ignore[attr-defined] # a ChoiceField
             ("", "Anything at all"),
             *((scope, scope) for scope in scopes),
         ]

@@ -32,8 +32,8 @@ class PhaseForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "capabilities" in self.fields:  # not on a page that only shows
             field = self.fields["capabilities"]
-            field.of_one_release = bool(self.instance.pk)  # type: ignore[attr-defined]
-            field.queryset = self._within_reach()  # type: ignore[attr-defined]
+            field.of_one_release = bool(self.instance.pk)  # type: ignore[attr-defined] # a CeilingField
+            field.queryset = self._within_reach()  # type: ignore[attr-defined] # chooses rows
 
     def _within_reach(self) -> QuerySet[Capability]:
         known = Capability.objects.select_related("release").order_by("release__name", "scope")

@@ -45,7 +45,10 @@ def latest_revision(application: Application) -> Revision:
 
 def current_reviews(application: Application) -> list[Review]:
     """Reviews of the latest revision that count now: on appeal only those since the appeal."""
-    reviews = latest_revision(application).reviews.select_related("reviewer")
+    revision = application.revisions.order_by("number").last()
+    if revision is None:  # never submitted
+        return []
+    reviews = revision.reviews.select_related("reviewer")
     if application.status == S.APPEALED:
         reviews = reviews.filter(recorded_at__gte=application.status_changed_at)
     return list(reviews)

@@ -83,7 +83,7 @@ def _call(command: list[str], env: dict[str, str]) -> int:
 
 
 def _say(step: str) -> None:
-    print(f"{step} ...", flush=True)  # noqa: T201
+    print(f"{step} ...", flush=True)  # noqa: T201 - meant for the terminal
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:

@@ -13,7 +13,7 @@ TESTS = "tests"  # of a `make test` that may be on; it clears up by itself
 
 def main() -> int:
     if not DATA.exists():
-        print("There is no data.")  # noqa: T201
+        print("There is no data.")  # noqa: T201 - meant for the terminal
         return 0
     with ExitStack() as stack:
         for lock in ("run.lock", "owner.lock"):

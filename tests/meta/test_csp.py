@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from accounts.models import User
-from tests.meta.test_surface import _addresses, _filled, _things
-
 POLICY = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
@@ -81,26 +78,23 @@ def test_nothing_weakens_the_policy():
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("world")
-@pytest.mark.parametrize("who", ["nobody", "person", "staff"])
-def test_every_page_is_under_the_policy_and_keeps_it(client, who):
-    if who != "nobody":
-        staff = who == "staff"
-        person = User.objects.create_user("x@example.org", is_staff=staff, is_superuser=staff)
-        client.force_login(person)
-    things, pages, wrong = _things(), 0, {}
-    for name, route in _addresses():
-        address = _filled(name, route, things)
-        response = client.get(address)
-        if _policy(response) != POLICY:
-            wrong[address] = response.headers.get("Content-Security-Policy")
-        if response.get("Content-Type", "").startswith("text/html") and not response.streaming:
+@pytest.mark.parametrize("who", ["nobody", "stranger", "superuser", "owners"])
+def test_every_page_is_under_the_policy_and_keeps_it(asked, who):
+    pages, wrong = 0, {}
+    for each in asked(who):
+        if _policy(each.answer) != POLICY:
+            wrong[each.address] = each.answer.headers.get("Content-Security-Policy")
+        if _is_page(each.answer):
             pages += 1
-            inline = Inline(response.content.decode()).found
+            inline = Inline(each.answer.content.decode()).found
             if inline:
-                wrong[address] = inline
+                wrong[each.address] = inline
     assert wrong == {}
     assert pages > 5
+
+
+def _is_page(answer):
+    return answer.get("Content-Type", "").startswith("text/html") and not answer.streaming
 
 
 @pytest.mark.django_db

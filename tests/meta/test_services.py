@@ -1,96 +1,154 @@
 """The shape of services, and that nothing else writes."""
 
 import ast
-import importlib
-import inspect
-from pathlib import Path
+from pathlib import PurePath
 
-import pytest
-from django.conf import settings
+from tests.meta.sources import trees
 
-APPS = [
-    "accounts",
-    "portal.programs",
-    "portal.applications",
-    "portal.credentials",
-    "portal.reviews",
-    "portal.gateway",
-]
-# Transport and log: below the rule of `by`, since they are told who acts or only carry.
-WRITERS = {"services", "services.py"}
+# A step inside a service's transaction, which names what it works on first, then takes keywords.
+STEPS = {
+    "add_slot",
+    "kill_credentials",
+    "move_application",
+    "move_credential",
+    "move_grant",
+    "move_revocation",
+    "record_credential",
+    "record_event",
+    "record_events",
+}
+# They change nothing, or nothing that anybody is answerable for.
+NOBODYS = {
+    "announce_birth": "a lock",
+    "stop_births": "a lock",
+    "lock_application": "a lock",
+    "lock_grant": "a lock",
+    "ring_worker": "rings; the worker says who it is",
+    "must_be_known": "looks at an argument",
+    "read_revision": "looks at an argument",
+    "kids_digest": "computes",
+    "snapshot_sha256": "computes",
+    "text_sha256": "computes",
+    "sync_role_permissions": "what the code says is written down, at `migrate`",
+    "queue_mail": "carries what a service with a `by` decided to tell",
+    "deliver_mail": "carries",
+    "reconcile_mail": "carries",
+}
 WRITES = {
-    "save",
-    "create",
-    "get_or_create",
-    "update_or_create",
-    "bulk_create",
-    "bulk_update",
-    "delete",
-    "update",
+    *("save", "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update"),
+    *("update", "delete", "_raw_delete", "save_base"),
+    *("add", "set", "remove", "clear"),  # of a relation, but of a plain set too
+    *("raw", "extra", "cursor", "execute", "executemany", "callproc", "copy"),  # SQL by hand
+}
+WRITES |= {f"a{name}" for name in WRITES}
+# What is called like a write and is none, file by file.
+NO_WRITES = {
+    # Managers are how Django itself makes users, and a user writes only what was changed.
+    "accounts/models.py": ["user.save", "super().save"],
+    # The one statement that verifies a key; it reads.
+    "portal/credentials/verification.py": ["connection.cursor", "cursor.execute"],
+    # The cache's table, which belongs to no model and to nobody.
+    "portal/cached.py": ["connection.cursor", "cursor.execute"],
+    # A form's own rows, not yet saved: the service saves them.
+    "portal/programs/admin.py": ["formset.save"],
+    # Plain Python.
+    "portal/credentials/admin.py": ["request.POST.copy", "request.GET.copy"],
+    "portal/credentials/admin_forms.py": ["data.copy"],
+    "portal/credentials/selectors.py": ["taken.update"],
+    "portal/middleware.py": ["request_id.set"],
+    "portal/reviews/policies.py": ["theirs.add"],
+    "portal/run/__main__.py": ["os.environ.update"],
+    "portal/settings.py": ["_database.update", "vars().update"],
 }
 
 
-def _public_functions(module_name):
-    module = importlib.import_module(f"{module_name}.services")
-    prefix = f"{module_name}.services"
-    for name, function in vars(module).items():
-        if (
-            not name.startswith("_")
-            and inspect.isfunction(inspect.unwrap(function))
-            and inspect.unwrap(function).__module__.startswith(prefix)
-        ):
-            yield name, inspect.signature(inspect.unwrap(function))
+def _is_of_services(name):
+    return bool({"services", "services.py"} & set(PurePath(name).parts))
 
 
-@pytest.mark.parametrize("app", APPS)
-def test_services_take_keywords_and_say_who(app):
-    functions = dict(_public_functions(app))
-    assert functions, "an app without services?"
-    helpers = {"text_sha256", "snapshot_sha256"}
-    moves = {"move_application"}  # the row, then keywords
-    for name, signature in functions.items():
-        if name in helpers:
-            continue
-        kinds = [parameter.kind for parameter in signature.parameters.values()]
-        allowed = kinds[1:] if name in moves else kinds
-        assert set(allowed) == {inspect.Parameter.KEYWORD_ONLY}, f"{app}: {name}"
-        assert "by" in signature.parameters, f"{app}: {name}"
+def _public_services():
+    """Every public function of every module of services, exported by its package or not."""
+    return {
+        (name, node.name): node.args
+        for name, tree in trees()
+        if _is_of_services(name)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_"
+    }
 
 
-def _sources():
-    for top in ("portal", "accounts"):
-        for path in Path(settings.BASE_DIR, top).rglob("*.py"):
-            parts = set(path.parts)
-            if not parts & {"migrations", "services", "services.py"}:
-                yield path
+def _says_who(arguments):
+    return "by" in {argument.arg for argument in arguments.kwonlyargs}
 
 
-def _orm_writes(tree):
-    """Calls such as x.objects.create(...), queryset.update(...), row.save()."""
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        target = ast.unparse(node.func.value)
-        if node.func.attr in WRITES and (
-            "objects" in target or node.func.attr in {"save", "bulk_create", "get_or_create"}
-        ):
-            yield ast.unparse(node.func)
+def _takes_by_position(arguments):
+    return [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+
+
+def test_services_take_keywords_only():
+    found = _public_services()
+    positions = {name for (_, name), arguments in found.items() if _takes_by_position(arguments)}
+    helpers = {name for name in positions if name in NOBODYS}
+    assert positions - helpers == STEPS
+    assert not [name for (_, name), arguments in found.items() if arguments.vararg]
+
+
+def test_services_say_who():
+    found = _public_services()
+    nobodys = {name for (_, name), arguments in found.items() if not _says_who(arguments)}
+    assert nobodys == set(NOBODYS)
+
+
+def test_the_services_of_every_app_are_looked_at():
+    assert {file.split("/services")[0] for file, _ in _public_services()} == {
+        *("accounts", "portal/programs", "portal/applications", "portal/credentials"),
+        *("portal/reviews", "portal/gateway", "portal/audit", "portal/mail"),
+    }
+
+
+def _writes(tree):
+    """Calls that write, or may: x.save(), rows.update(...), relation.add(...), cursor.execute()."""
+    return [
+        ast.unparse(node.func)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in WRITES
+    ]
 
 
 def test_only_services_write():
     found = {
-        str(path.relative_to(settings.BASE_DIR)): writes
-        for path in _sources()
-        if (writes := list(_orm_writes(ast.parse(path.read_text()))))
+        name: writes
+        for name, tree in trees()
+        if not _is_of_services(name) and (writes := _writes(tree))
     }
-    assert found == {
-        # Managers are how Django itself makes users, and a user writes only what was changed.
-        "accounts/models.py": ["user.save", "super().save"],
-        # A form's own rows, not yet saved: the service saves them.
-        "portal/programs/admin.py": ["formset.save"],
-    }
+    assert found == NO_WRITES
 
 
 def test_the_search_for_writes_finds_them():
-    tree = ast.parse("Thing.objects.filter(a=1).update(b=2)\nthing.save()\nhash.update(b'')")
-    assert list(_orm_writes(tree)) == ["Thing.objects.filter(a=1).update", "thing.save"]
+    planted = """\
+thing.save()
+rows = Thing.objects.filter(a=1)
+rows.update(b=2)
+x.delete()
+grant.credentials.create(kid="k")
+rows.bulk_update(found, ["b"])
+user.groups.add(group)
+user.groups.set([group])
+user.groups.remove(group)
+await thing.asave()
+await rows.aupdate(b=2)
+Thing.objects.raw("DELETE")
+with connection.cursor() as cursor:
+    cursor.execute("DELETE")
+read = rows.filter(a=1).exists()
+"""
+    assert sorted(_writes(ast.parse(planted))) == sorted(
+        [
+            *("thing.save", "rows.update", "x.delete", "grant.credentials.create"),
+            *("rows.bulk_update", "user.groups.add", "user.groups.set", "user.groups.remove"),
+            *("thing.asave", "rows.aupdate", "Thing.objects.raw"),
+            *("connection.cursor", "cursor.execute"),
+        ]
+    )

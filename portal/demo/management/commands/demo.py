@@ -14,8 +14,8 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         guard.refuse_unless_demo()
-        # Needs a package that production does not install, and the refusal comes first there.
-        from portal.demo.loading import load_demo  # noqa: PLC0415
+        # The refusal comes first where production did not install what loading needs.
+        from portal.demo.loading import load_demo  # noqa: PLC0415 - needs time-machine
 
         if guard.is_demo():
             self.stdout.write("The demo programme is there already; nothing was changed.")

@@ -1,0 +1,26 @@
+"""One world, and one walk a person through it, for all of these tests: both take long."""
+
+from functools import cache
+
+import pytest
+
+from tests.meta.surface import ask_everything, ask_for_ones_own, people
+from tests.world import load_world
+
+world = pytest.fixture(scope="package", name="world")(load_world)
+
+
+@pytest.fixture(scope="package")
+def asked(world):
+    """`asked("stranger")`: every address as this person finds it. Call it in a database test.
+
+    A superuser is asked for with the admin's addresses only; "owners" with what is theirs.
+    """
+
+    @cache
+    def ask(who):
+        if who == "owners":
+            return ask_for_ones_own()
+        return ask_everything(people()[who], under="admin/" if who == "superuser" else "")
+
+    return ask

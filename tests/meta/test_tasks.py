@@ -1,0 +1,92 @@
+"""A task is told which row to look at, and may be run twice."""
+
+import inspect
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.core import mail
+from django.utils import timezone
+
+from portal.applications.models import Application
+from portal.celery import app
+from portal.credentials.selectors import Selector
+from portal.credentials.services import preview_revocation, start_revocation
+from portal.mail.models import OutgoingMail
+from tests.factories import stories
+from tests.factories.credentials import CredentialFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
+
+app.loader.import_default_modules()  # as a worker does when it starts
+TASKS = {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
+
+
+def _grant_without_key():
+    return [stories.opened().pk]
+
+
+def _confirmed_case():
+    credential, _ = stories.claimed()
+    by = stories.responder()
+    selector = Selector(by="person", value=credential.grant.holder.ref)
+    case = preview_revocation(selector=selector, reason="key_leaked", note="", by=by)
+    start_revocation(revocation_id=case.pk, digest=case.digest, typed_count="1", by=by)
+    return [case.pk]
+
+
+def _slot_whose_time_is_up():
+    CredentialFactory(expires_at=timezone.now() - timedelta(minutes=1))
+    return []
+
+
+def _draft_whose_time_is_up():
+    Application.objects.filter(status="draft").update(expires_at=timezone.now())
+    return []
+
+
+def _unsent_mail():
+    return [OutgoingMail.objects.filter(sent_at=None).first().pk]
+
+
+# What gives each task something to do, and returns what it is told.
+WORK = {
+    "credentials.issue": _grant_without_key,
+    "credentials.finish_revocation": _confirmed_case,
+    "credentials.reconcile": _slot_whose_time_is_up,
+    "applications.expire": _draft_whose_time_is_up,
+    "mail.deliver": _unsent_mail,
+    "mail.reconcile": list,  # rings only, and nobody listens here
+    "portal.forget_expired": list,  # the cache's rows are no model's; tests/unit/test_cached.py
+}
+CHANGES_NO_ROW = {"mail.reconcile", "portal.forget_expired"}
+
+
+def _everything():
+    """Every row of ours, events among them, and how many mails went out."""
+    ours = [model for model in apps.get_models() if model.__module__.startswith(("portal", "acc"))]
+    rows = {model._meta.label: set(map(repr, model.objects.values_list())) for model in ours}
+    return rows, len(mail.outbox)
+
+
+def test_each_task_is_looked_at():
+    assert set(TASKS) == set(WORK)
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_tasks_take_primitives_and_return_nothing(name):
+    signature = inspect.signature(TASKS[name].run)
+    kinds = {parameter.annotation for parameter in signature.parameters.values()}
+    assert kinds <= {int, str, bool}
+    assert signature.return_annotation is None
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_the_second_run_changes_nothing(name):
+    told = WORK[name]()
+    before = _everything()
+    TASKS[name](*told)
+    once = _everything()
+    assert (once != before) == (name not in CHANGES_NO_ROW)
+    TASKS[name](*told)
+    assert _everything() == once
