@@ -3,9 +3,11 @@
 import base64
 import logging
 import smtplib
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core import context as allauth_context
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.core.internal.httpkit import clean_client_ip
@@ -28,6 +30,9 @@ from portal.errors import Invalid
 
 log = logging.getLogger(__name__)
 
+# Allauth tells us of these after commit, when it is too late: accounts.guarded has recorded them.
+_RECORDED_BEFORE = {"totp_activated", "recovery_codes_generated"}
+
 _SENT = "account/messages/email_confirmation_sent.txt"
 _MAIL_FAILED = (
     "The mail could not be sent just now. Nothing you entered is lost: wait a minute, then ask "
@@ -42,6 +47,15 @@ class AccountAdapter(DefaultAccountAdapter):
         user.name = form.cleaned_data.get("name", "")
         super().save_user(request, user, form, commit=False)
         return services.record_sign_up(user=user, by=user) if commit else user
+
+    @transaction.atomic
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """An address that is confirmed signs in, and can reset the password, from now on."""
+        confirmed = bool(super().confirm_email(request, email_address))
+        if confirmed:
+            user = email_address.user
+            services.record_security_change(user=user, what="email_confirmed", by=user)
+        return confirmed
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address the outermost of our own proxies saw, as limits of rates count it.
@@ -93,10 +107,15 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_notification_mail(
         self, template_prefix: str, user: User, *args: Any, **kwargs: Any
     ) -> None:
-        """Allauth tells people of every change to how they sign in; so it tells the log."""
+        """Allauth tells people of every change to how they sign in; so it tells the log, in the
+        change's own transaction. The mail leaves after it: no row stays locked while a mail
+        server thinks, and nobody reads of a change that was taken back.
+        """
         what = template_prefix.rpartition("/")[2]
-        services.record_security_change(user=user, what=what, by=user)
-        super().send_notification_mail(template_prefix, user, *args, **kwargs)
+        if what not in _RECORDED_BEFORE:
+            services.record_security_change(user=user, what=what, by=user)
+        send = partial(super().send_notification_mail, template_prefix, user, *args, **kwargs)
+        transaction.on_commit(send)
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):

@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import beat_init, worker_init
 
 from portal.checks import refuse_unsound_doorbell
 
@@ -22,14 +22,16 @@ app.conf["CELERY_DB_REUSE_MAX"] = 1000
 app.autodiscover_tasks()
 
 
+@beat_init.connect
 @worker_init.connect
 def _refuse_unsound_doorbell(**_signal: Any) -> None:
     refuse_unsound_doorbell()
 
 
+@beat_init.connect
 @worker_init.connect
 def _refuse_demo_accounts(**_signal: Any) -> None:
-    """A worker, too, stays away from a database with known passwords."""
+    """Worker and beat, too, stay away from a database with known passwords."""
     from portal.demo.guard import refuse_demo_accounts  # noqa: PLC0415 - models need Django set up
 
     refuse_demo_accounts()

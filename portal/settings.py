@@ -4,63 +4,18 @@ Secure by default: nothing below is relaxed unless DEMO or DEBUG asks for it, an
 malformed variable stops start-up with a message that names it.
 """
 
-import base64
-import binascii
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+import dj_database_url
+import dj_email_url
 from csp.constants import NONE, SELF
 from environs import Env, EnvError
-from marshmallow import ValidationError
+
+from portal import variables
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def _peppers(value: str) -> dict[int, bytes]:
-    """Parse `1:<base64url of 32 bytes>,2:...`; the highest version hashes new keys."""
-    peppers: dict[int, bytes] = {}
-    for part in value.split(","):
-        version, _, encoded = part.strip().partition(":")
-        try:
-            peppers[int(version)] = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-        except (ValueError, binascii.Error) as error:
-            raise ValidationError("must look like 1:<base64url of 32 bytes>") from error
-    if not peppers or any(len(pepper) < 32 for pepper in peppers.values()):
-        raise ValidationError("every pepper needs at least 32 bytes, base64url")
-    return peppers
-
-
-def _long(value: str) -> None:
-    if len(value) < 50:
-        raise ValidationError("must be at least 50 random characters")
-
-
-def _origin(app: dict) -> str:
-    """Scheme and host of an institution's own sign-in server."""
-    url = urlsplit(app.get("settings", {}).get("server_url", ""))
-    return f"{url.scheme}://{url.netloc}"
-
-
-def _login_app(value: str) -> None:
-    """`{}` for none, or what allauth needs to know of a provider."""
-    try:
-        app = json.loads(value)
-    except ValueError as error:
-        raise ValidationError("must be JSON") from error
-    if not isinstance(app, dict) or (app and not {"client_id", "secret"} <= app.keys()):
-        raise ValidationError('must look like {"client_id": "...", "secret": "..."}')
-
-
-def _login_institution(value: str) -> None:
-    _login_app(value)
-    app = json.loads(value)
-    if app and not ({"provider_id", "name"} <= app.keys() and _origin(app).startswith("http")):
-        raise ValidationError(
-            'also needs "provider_id", "name" and "settings": {"server_url": "https://..."}'
-        )
-
 
 env = Env(eager=False)
 
@@ -77,24 +32,39 @@ def _in_demo(value: Any) -> dict[str, Any]:
 
 
 # --- What it needs --------------------------------------------------------------------------
-SECRET_KEY = env.str("SECRET_KEY", validate=_long)
+SECRET_KEY = env.str("SECRET_KEY", validate=variables.long)
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
-_database = env.dj_db_url("DATABASE_URL")
-REDIS_URL = env.str("REDIS_URL")
+_database_url = env.str("DATABASE_URL", validate=variables.database)
+REDIS_URL = env.str("REDIS_URL", validate=variables.broker)
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="portal:")
-_raw_peppers = env.str("CREDENTIAL_PEPPERS", validate=lambda value: _peppers(value) and None)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", **_in_demo(["127.0.0.1", "localhost"]))
-BASE_URL: str = env.str("BASE_URL", **_in_demo("http://127.0.0.1:8000"))
-SANDBOX_URL: str = env.str("SANDBOX_URL", default="http://127.0.0.1:8001" if RELAXED else "") or ""
+_raw_peppers = env.str("CREDENTIAL_PEPPERS", validate=variables.peppers)
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", **_in_demo(["127.0.0.1", "localhost"]), validate=variables.hosts
+)
+BASE_URL: str = env.str(
+    "BASE_URL",
+    **_in_demo("http://127.0.0.1:8000"),
+    validate=variables.origin if RELAXED else variables.secure_origin,
+)
+SANDBOX_URL: str = (
+    env.str(
+        "SANDBOX_URL",
+        default="http://127.0.0.1:8001" if RELAXED else "",
+        validate=variables.origin_or_nothing,
+    )
+    or ""
+)
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")) or ".data")
-TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
-_email = env.dj_email_url("EMAIL_URL", default="smtp://localhost:25")
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=variables.count)
+_email_url = env.str("EMAIL_URL", default="smtp://localhost:25", validate=variables.mail_server)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Trusted Access <access@localhost>")
 SECURITY_CONTACT = env.str("SECURITY_CONTACT", **_in_demo("mailto:security@localhost"))
 _login_texts = {
-    "orcid": env.str("LOGIN_ORCID", default="{}", validate=_login_app),
-    "github": env.str("LOGIN_GITHUB", default="{}", validate=_login_app),
-    "institution": env.str("LOGIN_OPENID_CONNECT", default="{}", validate=_login_institution),
+    "orcid": env.str("LOGIN_ORCID", default="{}", validate=variables.login_app),
+    "github": env.str("LOGIN_GITHUB", default="{}", validate=variables.login_app),
+    "institution": env.str(
+        "LOGIN_OPENID_CONNECT", default="{}", validate=variables.login_institution
+    ),
 }
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not RELAXED)
 # Off only in tests that look at a row before any worker could.
@@ -105,7 +75,7 @@ try:
 except EnvError as error:
     raise SystemExit(f"Settings: {error}\nREADME.md, Configuration, explains each one.") from None
 
-CREDENTIAL_PEPPERS = _peppers(_raw_peppers)
+CREDENTIAL_PEPPERS = variables.read_peppers(_raw_peppers)
 _orcid, _github, _institution = (json.loads(text) for text in _login_texts.values())
 # Institutions people may sign in with: only those that are configured exist.
 _LOGIN_PROVIDERS = {
@@ -117,7 +87,7 @@ _LOGIN_PROVIDERS = {
 _LOGIN_HOSTS = [
     *(["https://orcid.org"] if _orcid else []),
     *(["https://github.com"] if _github else []),
-    *([_origin(_institution)] if _institution else []),
+    *([variables.sign_in_server(_institution)] if _institution else []),
 ]
 
 # --- Django ---------------------------------------------------------------------------------
@@ -196,6 +166,7 @@ TEMPLATES = [
 ]
 
 # --- Database, cache ------------------------------------------------------------------------
+_database: dict[str, Any] = dict(dj_database_url.parse(_database_url))
 _database.update(ENGINE="django.db.backends.postgresql", CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 _database.setdefault("OPTIONS", {})
 _database["OPTIONS"].setdefault("connect_timeout", 3)
@@ -359,7 +330,7 @@ if DEMO:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = DATA_DIR / "mail"
 else:
-    vars().update(_email)
+    vars().update(dj_email_url.parse(_email_url))
 EMAIL_TIMEOUT = 10
 
 STATIC_URL = "static/"

@@ -35,6 +35,19 @@ class PortalAdminSite(AdminSite):
             is_mfa_enabled(request.user, _FACTORS) and _used_second_factor(request)
         )
 
+    def password_change(  # type: ignore[override]  # it redirects
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Passwords are changed in one place, which asks again who it is, limits guessing, tells
+        the log and sends a mail. Whatever was posted here is not looked at.
+        """
+        return HttpResponseRedirect(reverse("account_change_password"))
+
+    def password_change_done(  # type: ignore[override]  # likewise
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return HttpResponseRedirect(reverse("account_change_password"))
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

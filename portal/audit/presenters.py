@@ -81,6 +81,8 @@ PRESENTERS: dict[str, str] = {
     "gateway.registered": "Gateway registered",
     "gateway.secret_rotated": "Gateway's secret rotated",
     "gateway.disabled": "Gateway disabled",
+    # mail
+    "mail.retried": "Given-up mail tried again",
     # demo
     "demo.loaded": "Demo programme loaded",
 }

@@ -69,6 +69,15 @@ def unknown_gateway() -> HttpResponse:
     )
 
 
+def too_many_failures(wait: int) -> HttpResponse:
+    return error(
+        "too_many_requests",
+        f"This address keeps sending credentials that are wrong. Wait {wait} seconds.",
+        429,
+        {"Retry-After": str(wait)},
+    )
+
+
 def no_key() -> HttpResponse:
     """RFC 6750, section 3.1: nothing was presented, so nothing is said to be wrong."""
     return error(

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from portal.credentials.enums import DenyCode
 from portal.credentials.verification import verify
-from portal.gateway import answers, asking, sandbox
+from portal.gateway import answers, asking, limits, sandbox
 from portal.gateway.authentication import authenticate
 from portal.gateway.selectors import sandbox_audience
 
@@ -52,7 +52,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
         return refusal
     gateway = authenticate(request.META.get("HTTP_AUTHORIZATION"))
     if gateway is None:
-        return answers.unknown_gateway()
+        return _not_a_gateway(request)
     token = asking.form_token(request)
     if token is None:
         return answers.malformed(
@@ -74,13 +74,18 @@ def authorize(request: HttpRequest, rest: str = "") -> HttpResponse:
     exposed = asking.key_in_the_open(request)
     gateway = authenticate(request.META.get("HTTP_X_GATEWAY_AUTHORIZATION"))
     if gateway is None:
-        return answers.unknown_gateway()
+        return _not_a_gateway(request)
     scope = asking.needed_scope(request, rest)
     if scope is None:
         return answers.malformed("Name the scope this call needs: ?scope= or X-Required-Scope.")
     if exposed:
         return answers.exposed_key()
     return judge(asking.bearer(request), audience=gateway.audience, scope=scope)
+
+
+def _not_a_gateway(request: HttpRequest) -> HttpResponse:
+    wait = limits.wait_after_failure(request)
+    return answers.too_many_failures(wait) if wait else answers.unknown_gateway()
 
 
 def judge(token: str | None, *, audience: str, scope: str) -> HttpResponse:

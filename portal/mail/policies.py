@@ -7,6 +7,8 @@ from portal.verdict import Verdict, allow, deny
 
 
 class Permitted(Protocol):
+    ref: str
+
     def has_perm(self, perm: str) -> bool: ...
 
 

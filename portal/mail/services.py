@@ -12,6 +12,7 @@ from django.template import Context
 from django.template.loader import get_template, render_to_string
 from django.utils import timezone
 
+from portal.audit.services import record_event
 from portal.doorbell import ring, ring_after_commit
 from portal.mail import policies
 from portal.mail.models import OutgoingMail
@@ -83,6 +84,7 @@ def retry_mail(*, mail_id: int, by: policies.Permitted) -> OutgoingMail:
     policies.can_retry_mail(by, mail).enforce()
     mail.dead_at, mail.attempts, mail.next_attempt_at = None, 0, timezone.now()
     mail.save(update_fields=["dead_at", "attempts", "next_attempt_at"])
+    record_event("mail.retried", subject=mail.ref, thread=mail.ref, by=by)
     ring_after_commit(deliver, mail.pk)
     return mail
 

@@ -4,6 +4,10 @@ import contextlib
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 PATIENCE = 120  # seconds; what cannot work says so sooner, by ending
 
@@ -22,15 +26,19 @@ def missing_after(
 
 def answers(url: str) -> bool:
     """Whether this address says 200."""
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - ours
-        return bool(answer.status == 200)
-    return False
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - ours
+            return bool(answer.status == 200)
+    except (OSError, HTTPException):
+        return False
 
 
 def worker_answers() -> bool:
-    """Whether a Celery worker answers through the broker."""
+    """Whether a Celery worker answers through the broker. A broker that is not there raises
+    errors of kombu's and of redis's own, which are no OSErrors.
+    """
     from portal.celery import app  # noqa: PLC0415 - reads the settings, which are there only now
 
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, OperationalError, RedisError):
         return bool(app.control.ping(timeout=1))
     return False

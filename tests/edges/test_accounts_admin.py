@@ -253,3 +253,15 @@ def test_proof_is_recorded_and_a_wrong_day_is_told_beside_the_field(client):
     proof = Verification.objects.get()
     assert (proof.user, proof.source) == (ada, "Register")
     assert proof.ref in words(client.get(f"{PEOPLE}{ada.ref}/change/"))
+
+
+@pytest.mark.parametrize("page", ["/admin/password_change/", "/admin/password_change/done/"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_passwords_are_changed_where_limits_events_and_mails_are(client, page, method):
+    staff = StaffFactory()
+    sign_in(client, staff)
+    new = "another long and quiet sentence"
+    given = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    assert getattr(client, method)(page, given).url == "/accounts/password/change/"
+    staff.refresh_from_db()
+    assert staff.check_password(PASSWORD)

@@ -53,7 +53,10 @@ def test_signing_up_asks_name_and_code_and_then_signs_in(client, mailoutbox):
     assert (answer.url, ada.name) == ("/", "Ada Lovelace")
     assert client.session["_auth_user_id"] == str(ada.pk)
     assert EmailAddress.objects.get(user=ada).verified
-    assert [(e.kind, e.actor) for e in events_about(ada.ref)] == [("user.signed_up", ada.ref)]
+    assert [(e.kind, e.payload, e.actor) for e in events_about(ada.ref)] == [
+        ("user.security_changed", {"what": "email_confirmed"}, ada.ref),
+        ("user.signed_up", {}, ada.ref),
+    ]
 
 
 def test_a_wrong_code_signs_nobody_in_and_three_end_it(client, mailoutbox):
@@ -189,6 +192,7 @@ def test_an_older_secret_key_still_reads_the_seed(settings):
     assert Authenticator.objects.get().wrap().validate_code(current_code(secret))
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_change_of_password_is_mailed_and_logged(client, mailoutbox):
     person = PersonFactory()
     sign_in(client, person)

@@ -462,8 +462,8 @@ def test_forward_auth_takes_any_header(key, gateway, authorization, scope, query
             },
             QUERY_STRING=query,
         )
-        assert response.status_code in {400, 401}
-    assert response.status_code == 401
+        assert response.status_code in {400, 401, 429}
+    assert response.status_code in {401, 429}  # this many wrong ones are too many
 
 
 def test_another_releases_gateway_sees_nothing(key, client):
@@ -475,6 +475,44 @@ def test_another_releases_gateway_sees_nothing(key, client):
 
 def test_a_machines_address_that_does_not_exist_is_404(client):
     assert client.get("/sandbox/v1/nothing").status_code == 404
+
+
+# --- Too many failures ------------------------------------------------------------------------
+
+WRONG = {"Authorization": "Basic eDp5"}
+
+
+def fail(client, times, **extra):
+    return [client.post(INTROSPECT, headers=WRONG, **extra) for _ in range(times)]
+
+
+def test_failing_too_often_is_told_from_one_address_only_and_good_gateways_pass(key, client):
+    answers = fail(client, 60)
+    assert {answer.status_code for answer in answers} == {401}
+    late = fail(client, 1)[0]
+    if late.status_code == 401:  # a new minute began in between
+        late = fail(client, 60)[-1]
+    assert (late.status_code, late.json()["error"]) == (429, "too_many_requests")
+    assert 0 < int(late["Retry-After"]) <= 60
+    assert late["Cache-Control"] == "no-store"
+    assert client.get(f"{AUTHORIZE}?scope=model:infer").status_code == 429
+    assert key.introspect().json()["active"] is True
+    assert key.authorize().status_code == 200
+    assert fail(client, 1, REMOTE_ADDR="192.0.2.7")[0].status_code == 401
+
+
+def test_what_good_gateways_ask_is_not_counted(key, client):
+    assert {key.introspect("tpk_live_junk").status_code for _ in range(61)} == {200}
+    assert fail(client, 1)[0].status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_cache_nobody_is_limited(client, settings):
+    """The table is not there: what it would have counted is let through to the plain answer."""
+    settings.CACHES = {
+        "default": {**settings.CACHES["default"], "LOCATION": "a_table_that_does_not_exist"}
+    }
+    assert {answer.status_code for answer in fail(client, 61)} == {401}
 
 
 # --- Plain http -------------------------------------------------------------------------------

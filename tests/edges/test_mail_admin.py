@@ -3,6 +3,8 @@
 import pytest
 from django.utils import timezone
 
+from accounts.models import User
+from portal.audit.selectors import timeline
 from portal.mail.models import OutgoingMail
 from tests.edges.test_accounts_sign_in import words
 from tests.factories.accounts import UserFactory
@@ -44,4 +46,7 @@ def test_a_dead_mail_is_tried_again_by_whoever_may(client):
     assert client.post(page).url == f"{LIST}{dead.ref}/change/"
     dead.refresh_from_db()
     assert (dead.state, dead.attempts) == ("Waiting", 0)
+    told = [(event.kind, event.subject, event.actor) for event in timeline(dead.ref)]
+    by = User.objects.get(pk=client.session["_auth_user_id"])
+    assert told == [("mail.retried", dead.ref, by.ref)]
     assert "not given up" in words(client.get(page, follow=True))

@@ -82,6 +82,7 @@ def test_a_worker_knows_every_task_that_beat_rings_for():
     "start",
     [
         ["-m", "celery", "-A", "portal", "worker", "--pool", "solo"],
+        ["-m", "celery", "-A", "portal", "beat"],
         ["-c", "import portal.wsgi"],
         ["manage.py", "check"],
     ],
@@ -91,6 +92,7 @@ def test_nothing_starts_on_unsound_settings(start, tmp_path):
         "from portal.settings import *\nCELERY_TASK_ACKS_LATE = False\n"
     )
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "unsound", "PYTHONPATH": str(tmp_path)}
+    env["DATA_DIR"] = str(tmp_path)  # where beat keeps its times
     ended = subprocess.run(
         [sys.executable, *start], env=env, capture_output=True, text=True, timeout=60, check=False
     )

@@ -99,6 +99,9 @@ def test_health_names_what_is_missing():
 
 class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/mad":
+            self.wfile.write(b"this is no HTTP")
+            return
         self.send_response(200 if self.path == "/well" else 503)
         self.end_headers()
 
@@ -112,8 +115,23 @@ def test_only_a_200_is_healthy():
         address = f"http://127.0.0.1:{server.server_port}"
         assert health.answers(f"{address}/well")
         assert not health.answers(f"{address}/ill")
+        assert not health.answers(f"{address}/mad")
         server.shutdown()
     assert not health.answers(f"{address}/well")
+
+
+@pytest.mark.parametrize("broker", ["nobody listens", "wrong password"])
+def test_a_broker_that_is_not_there_means_no_worker_yet(broker):
+    """`make run` may be given a broker of one's own: it then waits, and says so in the end."""
+    theirs = os.environ["REDIS_URL"]
+    urls = {
+        "nobody listens": "redis://127.0.0.1:1/0",
+        "wrong password": f"redis://:wrong@{theirs.rpartition('@')[2]}",
+    }
+    ask = "from portal.run.health import worker_answers; print(worker_answers())"
+    env = {"DATABASE_URL": os.environ["DATABASE_URL"], "REDIS_URL": urls[broker]}
+    done = python("-c", ask, env=env)
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
 
 
 def test_the_welcome_shows_addresses_sign_ins_and_a_call(tmp_path, monkeypatch):

@@ -1,11 +1,15 @@
 """Known passwords and production never meet."""
 
+import subprocess
+import sys
+
 import pytest
 from django.core.management import call_command
 
 from accounts.models import User
 from portal.audit.services import System
 from portal.demo.guard import DemoRefusedError, mark_as_demo, refuse_demo_accounts
+from tests.processes import production_environment
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +50,28 @@ def test_a_demo_starts_on_them():
     refuse_demo_accounts()
 
 
-@pytest.mark.parametrize("entry", ["portal/wsgi.py", "portal/celery.py"])
-def test_web_and_worker_ask_at_start(entry, settings):
-    assert "refuse_demo_accounts()" in (settings.BASE_DIR / entry).read_text()
+CELERY = [sys.executable, "-m", "celery", "-A", "portal"]
+ENTRIES = {
+    "web": [sys.executable, "-c", "import portal.wsgi"],
+    "worker": [*CELERY, "worker", "--pool", "solo"],
+    "beat": [*CELERY, "beat"],
+}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_of_production_starts_on_a_demo_database(tmp_path):
+    mark()
+    env = production_environment(DATA_DIR=str(tmp_path))
+    started = {
+        name: subprocess.Popen(entry, env=env, stderr=subprocess.PIPE, text=True)
+        for name, entry in ENTRIES.items()
+    }
+    try:
+        said = {name: each.communicate(timeout=60)[1] for name, each in started.items()}
+    finally:
+        for each in started.values():
+            each.kill()
+    assert {name: each.returncode for name, each in started.items()} == dict.fromkeys(ENTRIES, 1)
+    assert {name: "known passwords" in text for name, text in said.items()} == dict.fromkeys(
+        ENTRIES, True
+    )

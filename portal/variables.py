@@ -1,0 +1,125 @@
+"""What a variable of the environment must look like. Each check raises ValidationError with words
+that follow the variable's name on the terminal.
+"""
+
+import base64
+import binascii
+import json
+from urllib.parse import SplitResult, urlsplit
+
+import dj_email_url
+from marshmallow import ValidationError
+
+_POSTGRES = {"postgres", "postgresql", "pgsql"}
+_REDIS = {"redis", "rediss"}
+_DATABASE = "must look like postgres://user:password@host:5432/name"
+_BROKER = "must look like redis://:password@host:6379/0"
+
+
+def long(value: str) -> None:
+    if len(value) < 50:
+        raise ValidationError("must be at least 50 random characters")
+
+
+def read_peppers(value: str) -> dict[int, bytes]:
+    """Parse `1:<base64url of 32 bytes>,2:...`; the highest version hashes new keys."""
+    peppers: dict[int, bytes] = {}
+    for part in value.split(","):
+        version, _, encoded = part.strip().partition(":")
+        try:
+            peppers[int(version)] = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        except (ValueError, binascii.Error) as error:
+            raise ValidationError("must look like 1:<base64url of 32 bytes>") from error
+    if not peppers or any(len(pepper) < 32 for pepper in peppers.values()):
+        raise ValidationError("every pepper needs at least 32 bytes, base64url")
+    return peppers
+
+
+def peppers(value: str) -> None:
+    read_peppers(value)
+
+
+def database(value: str) -> None:
+    url = _split(value, _DATABASE)
+    if url.scheme not in _POSTGRES or not url.path.strip("/"):
+        raise ValidationError(_DATABASE)
+
+
+def broker(value: str) -> None:
+    url = _split(value, _BROKER)
+    number = url.path.removeprefix("/")
+    if url.scheme not in _REDIS or not url.hostname or not (number.isdecimal() or not number):
+        raise ValidationError(_BROKER)
+
+
+def hosts(value: list[str]) -> None:
+    if not value or not all(name.strip() for name in value):
+        raise ValidationError("must name the hosts that are served, comma-separated")
+
+
+def origin(value: str) -> None:
+    """An address that paths are put after: no path, no slash at the end."""
+    url = _split(value, "must look like https://portal.example.org")
+    bare = not (url.path or url.query or url.fragment or url.username)
+    if url.scheme not in {"http", "https"} or not url.hostname or not bare:
+        raise ValidationError("must look like https://portal.example.org, with nothing after it")
+
+
+def secure_origin(value: str) -> None:
+    """In production pages and cookies need https, so no link may lead to http."""
+    origin(value)
+    if not value.startswith("https://"):
+        raise ValidationError("must begin with https://")
+
+
+def origin_or_nothing(value: str) -> None:
+    if value:
+        origin(value)
+
+
+def mail_server(value: str) -> None:
+    """Nothing but what dj_email_url knows; of others it makes a backend that does not exist."""
+    url = _split(value, "must look like smtp://user:password@host:587?tls=True")
+    if url.scheme not in dj_email_url.SCHEMES:
+        raise ValidationError("must look like smtp://user:password@host:587?tls=True")
+
+
+def count(value: int) -> None:
+    if value < 0:
+        raise ValidationError("must be 0 or more")
+
+
+def login_app(value: str) -> None:
+    """`{}` for none, or what allauth needs to know of a provider."""
+    try:
+        app = json.loads(value)
+    except ValueError as error:
+        raise ValidationError("must be JSON") from error
+    if not isinstance(app, dict) or (app and not {"client_id", "secret"} <= app.keys()):
+        raise ValidationError('must look like {"client_id": "...", "secret": "..."}')
+
+
+def login_institution(value: str) -> None:
+    login_app(value)
+    app = json.loads(value)
+    named = {"provider_id", "name"} <= app.keys()
+    if app and not (named and sign_in_server(app).startswith("http")):
+        raise ValidationError(
+            'also needs "provider_id", "name" and "settings": {"server_url": "https://..."}'
+        )
+
+
+def sign_in_server(app: dict) -> str:
+    """Scheme and host of an institution's own sign-in server."""
+    url = urlsplit(app.get("settings", {}).get("server_url", ""))
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _split(value: str, wanted: str) -> SplitResult:
+    """Its parts, when it has any: a port that is no number shows only when asked for."""
+    try:
+        url = urlsplit(value)
+        _ = url.port
+    except ValueError as error:
+        raise ValidationError(wanted) from error
+    return url
