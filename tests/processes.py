@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import psutil
 import pytest
@@ -69,11 +70,13 @@ def web(application: str, env: Mapping[str, str], port: int | None = None) -> It
 
 
 @contextlib.contextmanager
-def process(command: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: list[str], env: Mapping[str, str], cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command until the block ends; ended with the test, however the test ends."""
     tie = die_with_parent(signal.SIGTERM)
     # The tie is one system call prepared before the fork, so threads of the test do not matter.
-    running = subprocess.Popen(command, env=dict(env), preexec_fn=tie)  # noqa: PLW1509
+    running = subprocess.Popen(command, env=dict(env), cwd=cwd, preexec_fn=tie)  # noqa: PLW1509
     try:
         yield running
     finally:
