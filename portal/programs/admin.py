@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from accounts.requests import signed_in
 from portal.admin_buttons import Button, WithButtons
 from portal.programs import admin_views, policies, services
-from portal.programs.admin_forms import AgreementForm, PhaseForm, QuestionForm
+from portal.programs.admin_forms import AgreementForm, PhaseForm, QuestionForm, QuestionFormSet
 from portal.programs.models import (
     AgreementVersion,
     Capability,
@@ -65,7 +65,7 @@ class SettingAdmin(Plain, WithButtons, admin.ModelAdmin):
 
 class CapabilityInline(admin.StackedInline):
     model = Capability
-    extra = 0
+    extra = 1  # so that one can be added without script
     can_delete = False
     fields = (("scope", "tier"), "name", "description")
 
@@ -109,7 +109,8 @@ class ModelReleaseAdmin(SettingAdmin):
 class QuestionInline(admin.StackedInline):
     model = Question
     form = QuestionForm
-    extra = 0
+    formset = QuestionFormSet
+    extra = 1  # so that one can be added without script
     ordering = ("order",)
     prepopulated_fields = {"key": ("prompt",)}
     formfield_overrides = {TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}

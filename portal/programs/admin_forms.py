@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from portal.programs.models import AgreementVersion, Capability
+from portal.programs.models import AgreementVersion, Capability, RolloutPhase
 from portal.programs.selectors import current_agreement
 from portal.programs.services import text_sha256
 
@@ -45,6 +45,10 @@ class PhaseForm(forms.ModelForm):
         others = {each.release for each in cleaned.get("capabilities", ())} - {release}
         if release and others:
             self.add_error("capabilities", f"Choose only capabilities of {release}.")
+        # Of a phase that exists the release is not on the form, so Django compares nothing.
+        same = RolloutPhase.objects.filter(release=release, order=cleaned.get("order"))
+        if taken := same.exclude(pk=self.instance.pk).first():
+            self.add_error("order", f"{taken.name} has this place already. Choose another.")
         return cleaned
 
 
@@ -71,6 +75,24 @@ class QuestionForm(forms.ModelForm):
         if bool(cleaned.get("condition_key")) != bool(cleaned.get("condition_value")):
             self.add_error("condition_key", "Give both: the question's key, and the answer.")
         return cleaned
+
+
+class QuestionFormSet(forms.BaseInlineFormSet):
+    def clean(self) -> None:
+        """A question asked on a condition hangs on one asked before it, or it is never asked."""
+        super().clean()
+        kept = [
+            form
+            for form in self.forms
+            if form.has_changed() or form.instance.pk
+            if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")
+        ]
+        orders = {form.cleaned_data.get("key"): form.cleaned_data.get("order") for form in kept}
+        for form in kept:
+            key, order = form.cleaned_data.get("condition_key"), form.cleaned_data.get("order")
+            before = orders.get(key)
+            if key and (before is None or order is None or before >= order):
+                form.add_error("condition_key", "No question with this key is asked before.")
 
 
 class AgreementForm(forms.ModelForm):

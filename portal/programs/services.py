@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -65,14 +65,14 @@ def save_setting(*, setting: Setting, by: User) -> None:
     """
     policies.can_edit_programme(by).enforce()
     if setting._state.adding:
-        setting.save()
+        _write(setting)
         payload = _codes(setting)
     else:
         before = _locked(setting)
         changed = _changed(before, setting)
         if not changed:
             return
-        setting.save(update_fields=changed)
+        _write(setting, changed)
         payload = _difference(before, setting, changed)
     thread = _file_of(setting)
     record_event(
@@ -82,6 +82,17 @@ def save_setting(*, setting: Setting, by: User) -> None:
         by=by,
         payload={**_which(setting), **payload},
     )
+
+
+def _write(setting: Setting, changed: list[str] | None = None) -> None:
+    try:
+        with transaction.atomic():
+            setting.save(update_fields=changed)
+    except IntegrityError as error:
+        raise Conflict(
+            "place_taken",
+            "Somebody has just taken this place or name. Nothing was saved: look again.",
+        ) from error
 
 
 @transaction.atomic

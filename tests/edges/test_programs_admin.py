@@ -5,8 +5,9 @@ from django.contrib import admin
 
 from portal.audit.selectors import events_about, timeline
 from portal.credentials.verification import explain
+from portal.errors import Conflict
 from portal.programs.models import AgreementVersion, Capability, ModelRelease, RolloutPhase
-from portal.programs.services import halt_phase
+from portal.programs.services import halt_phase, save_setting
 from tests.factories.accounts import UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.programs import (
@@ -143,6 +144,8 @@ def test_a_ceiling_holds_only_the_release_s_own_capabilities(desk):
         ({"kind": "choice", "options": "Only one"}, "Give at least two options, one a line."),
         ({"condition_key": "purpose"}, "Give both: the question"),
         ({"key": "two words"}, "valid"),
+        ({"condition_key": "purpos", "condition_value": "yes"}, "No question with this key"),
+        ({"condition_key": "question-0", "condition_value": "yes"}, "No question with this key"),
     ],
 )
 def test_a_question_that_cannot_be_asked_is_told(desk, given, told):
@@ -152,6 +155,39 @@ def test_a_question_that_cannot_be_asked_is_told(desk, given, told):
     response = desk.post(f"{PHASES}add/", phase_data(release, capability, **asked))
     assert told in response.text
     assert not RolloutPhase.objects.exists()
+
+
+def test_a_question_may_hang_on_one_before_it(desk):
+    release = ModelReleaseFactory()
+    capability = CapabilityFactory(release=release)
+    hangs = {"condition_key": "question-0", "condition_value": "yes"}
+    asked = question(0) | question(1, **hangs) | {"questions-TOTAL_FORMS": 2}
+    desk.post(f"{PHASES}add/", phase_data(release, capability, **asked))
+    hanging = RolloutPhase.objects.get().questions.get(key="question-1")
+    assert (hanging.condition_key, hanging.condition_value) == ("question-0", "yes")
+
+
+def test_a_row_to_fill_in_is_there_without_script(desk):
+    release = ModelReleaseFactory()
+    for page, field in (
+        (f"{RELEASES}{release.ref}/change/", "capabilities-0-scope"),
+        (f"{PHASES}add/", "questions-0-prompt"),
+    ):
+        assert f'name="{field}"' in desk.get(page).text
+
+
+def test_two_phases_of_a_release_never_share_a_place(desk, who):
+    phase = RolloutPhaseFactory(order=1)
+    capability = CapabilityFactory(release=phase.release)
+    other = RolloutPhaseFactory(release=phase.release, order=2, name="Second")
+    moved = phase_data(phase.release, capability, order=1, name="Second")
+    del moved["release"]
+    told = desk.post(f"{PHASES}{other.ref}/change/", moved).text
+    assert f"{phase.name} has this place already. Choose another." in told
+    other.order = 1  # as somebody who looked a moment earlier
+    with pytest.raises(Conflict) as refused:
+        save_setting(setting=other, by=who)
+    assert (refused.value.code, again(other).order) == ("place_taken", 2)
 
 
 def test_options_are_one_a_line_and_may_hold_commas(desk):
