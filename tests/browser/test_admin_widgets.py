@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.watching import look, sign_in
+from tests.browser.watching import assert_fits, look, sign_in
 from tests.factories.accounts import UserFactory
+from tests.factories.credentials import CredentialFactory
 from tests.factories.programs import CapabilityFactory, ModelReleaseFactory
 
 
@@ -52,3 +53,13 @@ def test_buttons_above_a_form_stand_in_line(open_page):
         left.setdefault(box["y"], []).append(box["x"])
     assert len(left) > 1
     assert {min(row) for row in left.values()} == {min(left[min(left)])}
+
+
+def test_the_widest_of_key_ids_fits(open_page):
+    page = open_page(width=320)
+    key = CredentialFactory(kid="W" * 16)
+    sign_in(page, UserFactory(is_staff=True, is_superuser=True))
+    for verb in ("change", "revoke"):
+        assert page.goto(f"/admin/credentials/credential/{key.kid}/{verb}/").status == 200
+        expect(page.get_by_role("heading", level=1)).to_contain_text(key.kid)
+        assert_fits(page)

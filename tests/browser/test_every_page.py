@@ -41,10 +41,11 @@ PARTS = {
     "rest": r"",
 }
 # Probes, machines and scripts; files and parts of pages; addresses that lead on, or take only what
-# a form sends; what needs a sign-in half done, which test_sign_in.py does; what the admin lets
-# nobody do. Of the admin's histories, all alike, one is looked at.
+# a form sends; what needs a sign-in half done, which test_sign_in.py does; the gallery, which
+# test_look.py has; what the admin lets nobody do. Of the admin's histories, all alike, one is
+# looked at.
 NO_PAGES = re.compile(
-    r"healthz|readyz|security_txt|introspect|authorize|authorize_envoy|sandbox|None"
+    r"healthz|readyz|gallery|security_txt|introspect|authorize|authorize_envoy|sandbox|None"
     r"|mfa_(login|signup|authenticate|reauthenticate|download)\w*|account_confirm_login_code"
     r"|account_email_verification_sent|account_reset_password_from_key|socialaccount_signup"
     r"|applications:send|credentials:request_key"
