@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from tests.meta.surface import ask_everything, ask_for_ones_own, people
+from tests.meta.surface import ask_everything, ask_for_ones_own, ask_the_admin, people
 from tests.world import load_world
 
 world = pytest.fixture(scope="package", name="world")(load_world)
@@ -21,6 +21,7 @@ def asked(world):
     def ask(who):
         if who == "owners":
             return ask_for_ones_own()
-        return ask_everything(people()[who], under="admin/" if who == "superuser" else "")
+        person = people()[who]
+        return ask_the_admin(person) if who == "superuser" else ask_everything(person)
 
     return ask

@@ -26,10 +26,10 @@ SIGNING_IN = re.compile(
 )
 # Where Django's admin leads on from addresses of old, to the page that does the refusing.
 OLD = re.compile(r"^admin/\w+/\w+/<path:object_id>/$")
+# What Django's admin has for each model.
+DJANGOS = re.compile(r"_(changelist|add|change|delete|history)$")
 # Machines, which prove themselves in their own way; tests/edges/test_gateway.py has them.
 MACHINES = re.compile(r"^(\^?oauth|\^?gateway|sandbox)/")
-
-
 # Where forms are sent, and the page they stand on, which does the refusing.
 FORMS = {
     r"(/applications/[^/]+/)messages/": r"\1",
@@ -68,16 +68,26 @@ class Asked:
         return pages - {self.address}
 
 
-def ask_everything(person, under=""):
-    """Everything `under` there, by a person who has just signed in; None is nobody."""
+def ask_everything(person):
+    """Everything, by a person who has just signed in; None is nobody."""
     client = signed_in(person)
     things = {part: name for part, (name, _) in things_and_owners().items()}
     return [
         _ask(client, method, name, filled(name, route, things))
         for name, route in addresses()
-        if route.startswith(under)
         for method in ("GET", "POST")
     ]
+
+
+def ask_the_admin(superuser):
+    """The admin's pages, and what its buttons do; Django's own pages are not sent anything."""
+    client, found = signed_in(superuser), []
+    for name, route in addresses():
+        if route.startswith("admin/"):
+            found.append(_ask(client, "GET", name, filled(name, route, {})))
+            if found[-1].is_refused or not DJANGOS.search(name):
+                found.append(_ask(client, "POST", name, found[-1].address))
+    return found
 
 
 def ask_for_ones_own():
