@@ -28,6 +28,8 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+# The same engine without a window's trappings costs least.
+NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
 PATIENCE = 15_000  # milliseconds
 
 OpenPage = Callable[..., Page]
@@ -43,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if not found and os.environ.get("CI"):
         pytest.fail("CI has no Chromium: set CHROMIUM or put `chromium` on the PATH.")
     if not found:

@@ -17,7 +17,7 @@ from portal.applications.models import Application
 from portal.demo.mailbox import mails
 from portal.demo.texts import RELEASE
 from tests.browser.watching import session_of
-from tests.meta.test_surface import _filled, _walk
+from tests.meta.surface import filled, walk
 
 Person = User | None  # nobody: signed out
 
@@ -47,7 +47,8 @@ def all_names() -> set[str]:
 
 
 def _routes() -> list[tuple[str, str]]:
-    return sorted(set(_walk(get_resolver())))
+    """By name; what has none, and is called by its route, is no page."""
+    return sorted({(name, route) for name, route in walk(get_resolver()) if "/" not in name})
 
 
 def _is_page(visit: Visit) -> bool:
@@ -61,10 +62,10 @@ def _candidates(name: str, route: str, people: Iterable[Person]) -> Iterator[tup
     for person in people:
         if thing:
             for public_id in _ids(*thing.groups()):
-                yield person, _filled(name, route.replace("<path:object_id>", public_id), {})
+                yield person, filled(name, route.replace("<path:object_id>", public_id), {})
         else:
             for things in _belongings(person):
-                yield person, _filled(name, route, things)
+                yield person, filled(name, route, things)
 
 
 def _ids(app_label: str, model_name: str) -> list[str]:

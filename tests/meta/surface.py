@@ -139,20 +139,20 @@ def signed_in(person):
     return client
 
 
-def _walk(resolver, namespace="", route=""):
+def walk(resolver, namespace="", route=""):
     for entry in resolver.url_patterns:
         here = route + str(entry.pattern)
         if isinstance(entry, URLPattern):
             yield f"{namespace}{entry.name or here}", here
         else:
             inner = f"{entry.namespace}:" if entry.namespace else ""
-            yield from _walk(entry, namespace + inner, here)
+            yield from walk(entry, namespace + inner, here)
 
 
 def addresses():
     return [
         (name, route)
-        for name, route in _walk(get_resolver())
+        for name, route in walk(get_resolver())
         if not (MACHINES.match(route) or SIGNING_IN.match(route) or OLD.match(route))
     ]
 
