@@ -38,7 +38,7 @@ from tests.meta.surface import signed_in
 
 pytestmark = pytest.mark.django_db
 TRIES = settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     database=None,
     phases=[Phase.generate],  # each try is a page; making a finding smaller would take minutes
