@@ -74,7 +74,7 @@ def set_staff_roles(request: SignedInRequest, user: User) -> HttpResponse:
 
 
 def record_verification(request: SignedInRequest, subject: User | Organization) -> HttpResponse:
-    form = VerificationForm(request.POST or None)
+    form = VerificationForm(request.POST if request.method == "POST" else None)
     return confirm(
         request,
         subject,

@@ -28,7 +28,7 @@ _get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: SignedInRequest) -> HttpResponse:
     user = request.user
     initial = {"name": user.name, "time_zone": user.time_zone}
-    form = ProfileForm(request.POST or None, initial=initial)
+    form = ProfileForm(request.POST if request.method == "POST" else None, initial=initial)
     status = 200
     if form.is_valid():
         try:
@@ -55,7 +55,7 @@ def sign_in_again(request: SignedInRequest) -> HttpResponse:
 @login_required
 @_get_or_post
 def organizations(request: SignedInRequest) -> HttpResponse:
-    form = OrganizationForm(request.POST or None)
+    form = OrganizationForm(request.POST if request.method == "POST" else None)
     status = 200
     if form.is_valid():
         try:

@@ -22,7 +22,7 @@ def register_gateway(request: SignedInRequest) -> HttpResponse:
     """A form; its answer shows the secret. Sent again by a reload, the name is taken."""
     if not policies.can_register_gateway(request.user):
         raise PermissionDenied
-    form = RegisterGatewayForm(request.POST or None)
+    form = RegisterGatewayForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             gateway, secret = services.register_gateway(

@@ -21,5 +21,11 @@ class SignatureForm(forms.Form):
 
     def __init__(self, *args: Any, agreement: AgreementVersion, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._agreement = agreement
         # What stands on the page now; what was posted says what its reader saw.
         self.initial["sha256"] = agreement.sha256
+
+    def again(self) -> "SignatureForm":
+        """The form for the text that is on the page now, with the name that was typed."""
+        name = self.cleaned_data["signed_name"]
+        return SignatureForm(agreement=self._agreement, initial={"signed_name": name})

@@ -52,7 +52,8 @@ def section(request: SignedInRequest, ref: str, number: int) -> HttpResponse:
 def _save_section(
     request: SignedInRequest, application: Application, page: Section
 ) -> HttpResponse:
-    shown = set(request.POST.get(SHOWN, "").split())
+    # What is sent was on the page, whatever the page says about itself.
+    shown = {*request.POST.get(SHOWN, "").split(), *request.POST}
     typed = answers_from([q for q in page.questions if q.key in shown], request.POST)
 
     def again(now: Application, refusal: DomainError) -> HttpResponse:
@@ -240,7 +241,7 @@ def agreement(request: SignedInRequest, ref: str) -> HttpResponse:
         try:
             sign_agreement(agreement_id=terms.pk, by=request.user, **form.cleaned_data)
         except Conflict as changed:
-            refusal, form = changed, SignatureForm(agreement=terms)
+            refusal, form = changed, form.again()
         else:
             messages.success(request, "Signed.")
             return onward(request, application, "agreement")

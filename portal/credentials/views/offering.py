@@ -39,7 +39,7 @@ def offer(request: SignedInRequest, ref: str) -> HttpResponse:
                 **form.cleaned_data,
             )
         except DomainError as reason:
-            refusal, form = reason, SignatureForm(agreement=terms)
+            refusal, form = reason, form.again()
         else:
             messages.success(request, "The place is yours. Your key is being prepared.")
             return redirect("credentials:access")

@@ -1,0 +1,315 @@
+"""Truth tables: who may do what with grants, keys and cases of revocation."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.enums import MemberRole
+from portal.applications.enums import ApplicationStatus
+from portal.credentials import policies
+from portal.credentials.enums import CredentialStatus as C
+from portal.credentials.enums import GrantStatus as G
+from portal.credentials.enums import RevocationStatus as R
+from portal.credentials.models import Credential, Revocation
+from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
+from tests.factories.applications import ApplicationFactory
+from tests.factories.credentials import CredentialFactory, GrantFactory
+
+pytestmark = pytest.mark.django_db
+
+REVOKE = "credentials.revoke_credentials"
+AN_HOUR = timedelta(hours=1)
+
+
+def suspend(row):
+    type(row).objects.filter(pk=row.pk).update(
+        suspended_at=timezone.now(), suspended_by=UserFactory()
+    )
+    row.refresh_from_db()
+    return row
+
+
+@pytest.fixture
+def grant():
+    """In force, for an organisation."""
+    return GrantFactory(application__organization=OrganizationFactory())
+
+
+@pytest.fixture
+def people(grant):
+    """One person of each kind, by what they are to the grant."""
+
+    def colleague(role):
+        return MembershipFactory(organization=grant.organization, role=role).user
+
+    return {
+        "holder": grant.holder,
+        "technical contact": colleague(MemberRole.TECHNICAL_CONTACT),
+        "owner": colleague(MemberRole.OWNER),
+        "member": colleague(MemberRole.MEMBER),
+        "signing official": colleague(MemberRole.SIGNING_OFFICIAL),
+        "owner elsewhere": MembershipFactory().user,
+        "stranger": UserFactory(),
+        "reader of grants": UserFactory(permissions=["credentials.view_grant"]),
+        "reader of cases": UserFactory(permissions=["credentials.view_revocation"]),
+        "responder": UserFactory(permissions=[REVOKE]),
+        "superuser": UserFactory(is_superuser=True),
+    }
+
+
+def table(people, ask, *, no, **yes):
+    """(what each is told, what each should be): `no`, but for those named."""
+    said = {who: ask(person).code for who, person in people.items()}
+    named = {name.replace("_", " "): code for name, code in yes.items()}
+    return said, dict.fromkeys(people, no) | named
+
+
+MANAGERS = {"holder": "", "technical_contact": "", "owner": ""}
+STAFF = {"responder": "", "superuser": ""}
+
+
+def asked_by_all(people, grant):
+    key = CredentialFactory(grant=grant)
+    case = Revocation(ref="CASE-1", status=R.PREVIEWED)
+    offer = grant.application
+    offer.status = ApplicationStatus.APPROVED
+    suspended = GrantFactory(status=G.SUSPENDED, application=offer_like(grant))
+    failed = GrantFactory(status=G.ACTIVATION_FAILED, application=offer_like(grant))
+    return {
+        "view_grant": lambda user: policies.can_view_grant(user, grant),
+        "accept_offer": lambda user: policies.can_accept_offer(user, offer),
+        "claim_credential": lambda user: policies.can_claim_credential(user, key),
+        "request_credential": lambda user: policies.can_request_credential(user, grant),
+        "revoke_credential": lambda user: policies.can_revoke_credential(user, key),
+        "revoke_live_credential": lambda user: policies.can_revoke_live_credential(user, key),
+        "withdraw_grant": lambda user: policies.can_withdraw_grant(user, grant),
+        "revoke_in_bulk": policies.can_revoke_in_bulk,
+        "view_revocations": policies.can_view_revocations,
+        "decide_revocation": lambda user: policies.can_decide_revocation(user, case),
+        "manage_grant": lambda user: policies.can_manage_grant(user, grant),
+        "suspend_grant": lambda user: policies.can_suspend_grant(user, grant),
+        "revoke_grant": lambda user: policies.can_revoke_grant(user, grant),
+        "resume_grant": lambda user: policies.can_resume_grant(user, suspended),
+        "retry_activation": lambda user: policies.can_retry_activation(user, failed),
+        "allow_new_keys": lambda user: policies.can_allow_new_keys(user, grant),
+    }
+
+
+def offer_like(grant):
+    return ApplicationFactory(
+        applicant=grant.holder, organization=grant.organization, status=ApplicationStatus.GRANTED
+    )
+
+
+NOT_BARRED = {"responder": "not_barred", "superuser": "not_barred"}
+RELATIONS = {
+    "view_grant": ("not_yours", MANAGERS | {"reader_of_grants": "", "superuser": ""}),
+    "accept_offer": ("not_yours", {"holder": ""}),
+    "claim_credential": ("not_yours", {"holder": ""}),
+    "request_credential": ("not_yours", {"holder": "slot_waiting"}),
+    "revoke_credential": ("not_yours", MANAGERS | STAFF),
+    "revoke_live_credential": ("not_yours", MANAGERS | STAFF),
+    "withdraw_grant": ("not_yours", {"holder": ""}),
+    "revoke_in_bulk": ("no_permission", STAFF),
+    "view_revocations": ("no_permission", STAFF | {"reader_of_cases": ""}),
+    "decide_revocation": ("no_permission", STAFF),
+    "manage_grant": ("no_permission", STAFF),
+    "suspend_grant": ("no_permission", STAFF),
+    "revoke_grant": ("no_permission", STAFF),
+    "resume_grant": ("no_permission", STAFF),
+    "retry_activation": ("no_permission", STAFF),
+    "allow_new_keys": ("no_permission", NOT_BARRED),
+}
+
+
+def test_each_policy_stands_in_the_table():
+    asked = {name.removeprefix("can_") for name in vars(policies) if name.startswith("can_")}
+    assert asked - {"be_given"} == set(RELATIONS)  # that one is the applications' own
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_who_may_what(grant, people, name):
+    no, yes = RELATIONS[name]
+    said, expected = table(people, asked_by_all(people, grant)[name], no=no, **yes)
+    assert said == expected
+
+
+# What a holder whose account is suspended may still do: see, kill and give up, but get nothing.
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("view_grant", ""),
+        ("accept_offer", "account_suspended"),
+        ("claim_credential", "account_suspended"),
+        ("request_credential", "account_suspended"),
+        ("revoke_credential", ""),
+        ("revoke_live_credential", ""),
+        ("withdraw_grant", ""),
+    ],
+)
+def test_what_a_suspended_holder_may(grant, people, name, expected):
+    ask = asked_by_all(people, grant)[name]
+    assert ask(suspend(grant.holder)).code == expected
+
+
+def test_an_inactive_holder_claims_nothing(grant):
+    grant.holder.is_active = False
+    key = CredentialFactory(grant=grant)
+    assert policies.can_claim_credential(grant.holder, key).code == "account_suspended"
+
+
+def every(states, rest, **known):
+    return {state: known.get(state.name, rest) for state in states}
+
+
+IN_GRANT_STATES = {
+    "request_credential": ("holder", every(G, "grant_not_active", ACTIVE="")),
+    "withdraw_grant": ("holder", every(G, "", SUSPENDED="grant_suspended")),
+    "view_grant": ("holder", every(G, "")),
+    "manage_grant": ("responder", every(G, "")),
+    "suspend_grant": ("responder", every(G, "not_active", ACTIVE="")),
+    "resume_grant": ("responder", every(G, "not_suspended", SUSPENDED="")),
+    "retry_activation": ("responder", every(G, "not_failed", ACTIVATION_FAILED="")),
+    "revoke_grant": (
+        "responder",
+        every(G, "", ENDED="grant_over", REVOKED="grant_over", WITHDRAWN="grant_over"),
+    ),
+    "allow_new_keys": (
+        "responder",
+        every(G, "not_barred", ENDED="grant_over", REVOKED="grant_over", WITHDRAWN="grant_over"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_GRANT_STATES)
+def test_in_which_state_of_the_grant(grant, name):
+    who, expected = IN_GRANT_STATES[name]
+    user = grant.holder if who == "holder" else UserFactory(permissions=[REVOKE])
+    said = {}
+    for status in G:
+        grant.status = status
+        said[status] = getattr(policies, f"can_{name}")(user, grant).code
+    assert said == expected
+
+
+@pytest.mark.parametrize("status", G)
+def test_a_key_is_claimed_under_a_grant_in_force_only(grant, status):
+    key = CredentialFactory(grant=grant)
+    grant.status = status
+    expected = "" if status == G.ACTIVE else "grant_not_active"
+    assert policies.can_claim_credential(grant.holder, key).code == expected
+
+
+CLAIM = every(C, "not_claimable", REQUESTED="not_ready", READY="")
+REVOKE_LIVE = every(C, "dead_already", REQUESTED="", READY="", ACTIVE="")
+
+
+@pytest.mark.parametrize("status", C)
+def test_in_which_state_of_the_key(grant, status):
+    key = Credential(grant=grant, status=status, expires_at=timezone.now() + AN_HOUR)
+    said = (
+        policies.can_claim_credential(grant.holder, key).code,
+        policies.can_revoke_live_credential(grant.holder, key).code,
+        policies.can_revoke_credential(grant.holder, key).code,
+    )
+    assert said == (CLAIM[status], REVOKE_LIVE[status], "")
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"), [(AN_HOUR, ""), (-AN_HOUR, "slot_lapsed"), (None, "slot_lapsed")]
+)
+def test_until_when_a_key_is_claimed(grant, until, expected):
+    until = until and timezone.now() + until
+    key = Credential(grant=grant, status=C.READY, expires_at=until)
+    assert policies.can_claim_credential(grant.holder, key).code == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ([], ""),
+        ([C.RETIRED, C.REVOKED, C.EXPIRED, C.LAPSED], ""),
+        ([C.REQUESTED], "slot_waiting"),
+        ([C.READY], "slot_waiting"),
+        ([C.ACTIVE], ""),
+        ([C.ACTIVE, C.READY], "slot_waiting"),
+        ([C.ACTIVE, C.ACTIVE], "too_many_keys"),
+        ([C.ACTIVE, C.REVOKED], ""),
+    ],
+)
+@pytest.mark.parametrize("barred", [False, True])
+def test_beside_which_keys_another_is_asked_for(grant, keys, expected, barred):
+    # As a page of grants has them: fetched already, and asked about at once.
+    live = [Credential(grant=grant, status=status) for status in keys]
+    grant._prefetched_objects_cache = {"credentials": live}
+    said = policies.can_request_credential(grant.holder, grant, barred=barred).code
+    assert said == ("revoked_by_staff" if barred else expected)
+
+
+@pytest.mark.parametrize("by_staff", [False, True])
+def test_a_grant_whose_key_staff_revoked_is_barred_until_they_allow_another(grant, by_staff):
+    CredentialFactory(
+        grant=grant,
+        status=C.REVOKED,
+        revoked_at=timezone.now(),
+        revoked_by=grant.holder,
+        revoked_reason="misuse",
+        revoked_by_staff=by_staff,
+    )
+    responder = UserFactory(permissions=[REVOKE])
+    said = (
+        policies.can_request_credential(grant.holder, grant).code,
+        policies.can_allow_new_keys(responder, grant).code,
+    )
+    assert said == (("revoked_by_staff", "") if by_staff else ("", "not_barred"))
+
+
+@pytest.mark.parametrize("status", R)
+def test_in_which_state_a_case_is_decided(status):
+    case = Revocation(ref="CASE-1", status=status)
+    expected = "" if status == R.PREVIEWED else "decided"
+    said = policies.can_decide_revocation(UserFactory(permissions=[REVOKE]), case).code
+    assert (said, policies.can_decide_revocation(UserFactory(), case).code) == (
+        expected,
+        "no_permission",
+    )
+
+
+@pytest.mark.parametrize("status", ApplicationStatus)
+@pytest.mark.parametrize("until", [None, AN_HOUR, -AN_HOUR])
+def test_when_an_offer_is_taken_up(status, until):
+    offer = ApplicationFactory(status=status)
+    offer.expires_at = until and timezone.now() + until
+    lapsed = "offer_lapsed" if until == -AN_HOUR else ""
+    expected = lapsed if status == ApplicationStatus.APPROVED else "no_offer"
+    assert policies.can_accept_offer(offer.applicant, offer).code == expected
+
+
+def leave(grant):
+    grant.holder.memberships.all().delete()
+
+
+def halt(grant):
+    grant.phase.halted_at, grant.phase.halted_by = timezone.now(), UserFactory()
+    grant.phase.save()
+
+
+@pytest.mark.parametrize(
+    ("happened", "expected"),
+    [
+        (leave, "not_a_member"),
+        (halt, "phase_halted"),
+        (lambda grant: suspend(grant.organization), "organization_suspended"),
+    ],
+)
+def test_what_happens_after_approval_stops_offer_and_key(grant, happened, expected):
+    key = CredentialFactory(grant=grant)
+    grant.application.status = ApplicationStatus.APPROVED
+    happened(grant)
+    said = (
+        policies.can_accept_offer(grant.holder, grant.application).code,
+        policies.can_claim_credential(grant.holder, key).code,
+        policies.slot_is_claimable(grant.holder, key).code,
+    )
+    assert said == (expected, expected, "")
