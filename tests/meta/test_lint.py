@@ -69,7 +69,7 @@ def test_the_search_for_signals_finds_them():
 
 # `# noqa: X - why` and `# type: ignore[x] # why`.
 WITHOUT_REASON = re.compile(
-    r"# noqa(?!: [A-Z]+\d+(, [A-Z]+\d+)* - \w).*|# type: ignore(?!\[[\w, -]+\] # \w).*"
+    r"# noqa(?!: [A-Z]+\d+(, [A-Z]+\d+)* - \w).*|# type: ignore(?!\[[\w, -]+\] {1,2}# \w).*"
 )
 
 
