@@ -2,13 +2,10 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.watching import look
 from tests.factories.accounts import PASSWORD, PersonFactory
-
-WAYS = [(1280, "light"), (360, "dark")]
 
 
 def _sign_in(page, person):
@@ -50,9 +47,8 @@ def _sign_out(page):
     expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), WAYS)
-def test_sign_up_with_a_code(open_page, mailoutbox, width, scheme):
-    page = open_page(width=width, scheme=scheme)
+def test_sign_up_with_a_code(open_page, mailoutbox):
+    page = open_page(width=360, scheme="dark")
     page.goto("/accounts/signup/")
     page.get_by_label("Email").fill("ada@example.org")
     page.get_by_label("Your name").fill("Ada Lovelace")
@@ -72,9 +68,8 @@ def test_sign_up_with_a_code(open_page, mailoutbox, width, scheme):
     expect(page.locator("summary").filter(has_text="Ada Lovelace")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), WAYS)
-def test_a_passkey_is_added_and_opens_the_door(open_page, width, scheme):
-    page = open_page(width=width, scheme=scheme)
+def test_a_passkey_is_added_and_opens_the_door(open_page):
+    page = open_page(width=360, scheme="dark")
     person = PersonFactory()
     _has_authenticator(page)
     _sign_in(page, person)
@@ -94,9 +89,8 @@ def test_a_passkey_is_added_and_opens_the_door(open_page, width, scheme):
     expect(page.locator("summary").filter(has_text=person.name)).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), WAYS)
-def test_a_passkey_that_fails_says_so(open_page, width, scheme):
-    page = open_page(width=width, scheme=scheme)
+def test_a_passkey_that_fails_says_so(open_page):
+    page = open_page(width=360, scheme="dark")
     _has_authenticator(page)
     page.goto("/accounts/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
@@ -104,9 +98,8 @@ def test_a_passkey_that_fails_says_so(open_page, width, scheme):
     look(page)
 
 
-@pytest.mark.parametrize(("width", "scheme"), WAYS)
-def test_a_second_factor_s_pages(open_page, width, scheme):
-    page = open_page(width=width, scheme=scheme)
+def test_a_second_factor_s_pages(open_page):
+    page = open_page(width=360, scheme="dark")
     _sign_in(page, PersonFactory())
     _go_to_guarded(page, "/accounts/2fa/totp/activate/")
     expect(page.locator("img.qr")).to_be_visible()

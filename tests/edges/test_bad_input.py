@@ -495,7 +495,7 @@ def release():
 @a_form
 def phase_with_question():
     phase = stories.open_phase()
-    asked = question(0, options="First\nSecond", condition_key="a", condition_value="b", help="")
+    asked = question(0, options="First\nSecond", condition_key="", condition_value="", help="")
     dates = {"opens_at_0": "2030-01-01", "opens_at_1": "09:00"}
     dates |= {"closes_at_0": "2030-02-01", "closes_at_1": "09:00"}
     data = phase_data(
