@@ -46,8 +46,10 @@ class PhaseForm(forms.ModelForm):
         if release and others:
             self.add_error("capabilities", f"Choose only capabilities of {release}.")
         # Of a phase that exists the release is not on the form, so Django compares nothing.
-        same = RolloutPhase.objects.filter(release=release, order=cleaned.get("order"))
-        if taken := same.exclude(pk=self.instance.pk).first():
+        order: int | None = cleaned.get("order")
+        others_of_it = RolloutPhase.objects.filter(release=release).exclude(pk=self.instance.pk)
+        taken = None if order is None else others_of_it.filter(order=order).first()
+        if taken:
             self.add_error("order", f"{taken.name} has this place already. Choose another.")
         return cleaned
 
