@@ -312,6 +312,8 @@ ACCOUNT_RATE_LIMITS = {
 MFA_ADAPTER = "accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Trusted Access"
+# A code typed as its 30 seconds end is still taken (RFC 6238, section 5.2, allows one step back).
+MFA_TOTP_TOLERANCE = 1
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = True
 # A passkey alone signs in, so the device must have checked who holds it.
