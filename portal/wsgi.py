@@ -6,10 +6,13 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
 
 from portal.checks import refuse_unsound_doorbell  # noqa: E402 - settings are read by now
 from portal.demo.guard import refuse_demo_accounts  # noqa: E402 - models need Django set up
+from portal.gateway.quick import quick  # noqa: E402 - likewise
+
+application = quick(_django)
 
 refuse_unsound_doorbell()
 refuse_demo_accounts()

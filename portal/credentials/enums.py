@@ -53,6 +53,16 @@ class RevocationReason(TextChoices):
     NO_LONGER_NEEDED = "no_longer_needed", "No longer needed"
 
 
+class FreezeLevel(TextChoices):
+    """What a freeze lies over; all but the first name one thing by its reference."""
+
+    EVERYTHING = "everything", "Everything"
+    RELEASE = "release", "A release"
+    PHASE = "phase", "A phase"
+    ORGANIZATION = "organization", "An organisation"
+    PERSON = "person", "A person"
+
+
 class DenyCode(TextChoices):
     """Why access is refused. Partners, staff, audit and metrics see these; gateways never do."""
 
@@ -68,5 +78,13 @@ class DenyCode(TextChoices):
     NOT_A_MEMBER = "not_a_member", "The holder no longer belongs to the grant's organisation."
     PHASE_HALTED = "phase_halted", "The programme has halted this phase."
     AGREEMENT_NOT_CURRENT = "agreement_not_current", "The current agreement is not signed."
+    FROZEN_PERSON = "frozen_person", "The programme has paused the holder's access."
+    FROZEN_ORGANIZATION = (
+        "frozen_organization",
+        "The programme has paused the organisation's access.",
+    )
+    FROZEN_PHASE = "frozen_phase", "The programme has paused this phase's access."
+    FROZEN_RELEASE = "frozen_release", "The programme has paused access to this model."
+    FROZEN_EVERYTHING = "frozen_everything", "The programme has paused all access."
     WRONG_AUDIENCE = "wrong_audience", "The key is for another model."
     SCOPE_NOT_HELD = "scope_not_held", "The key does not hold the scope asked for."

@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Organization
@@ -13,6 +14,7 @@ from portal.applications.models import Application
 from portal.constraints import both_or_neither
 from portal.credentials.enums import (
     CredentialStatus,
+    FreezeLevel,
     GrantStatus,
     ItemStatus,
     RevocationReason,
@@ -199,3 +201,75 @@ class RevocationItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.revocation_id}/{self.credential_id}"
+
+
+class Freeze(models.Model):
+    """A reversible stop over a level, in force while it is not lifted. An overlay, never a state:
+    what lies under it keeps its own state and goes on from there.
+
+    One person places it, two lift it. `portal_freeze` (migration 0002) writes the same row for
+    the day when there is nothing but a database prompt.
+    """
+
+    ref = models.CharField(max_length=16, unique=True, default=partial(new_reference, "FRZ"))
+    level = models.CharField(max_length=12, choices=FreezeLevel)
+    target = models.CharField(max_length=16, blank=True, help_text="Reference of what is frozen")
+    reason = models.CharField(max_length=500, help_text="For staff; partners never see it")
+    placed_at = models.DateTimeField(default=timezone.now)
+    placed_by = models.CharField(max_length=32, help_text="As in the log: a person, or system:sql")
+    lift_asked_at = models.DateTimeField(null=True)
+    lift_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ("-id",)
+        permissions: ClassVar = [("freeze_access", "Can freeze access, and lift with a colleague")]
+        constraints: ClassVar = [
+            both_or_neither("freeze", "lift_asked_at", "lift_asked_by"),
+            both_or_neither("freeze", "lifted_at", "lifted_by"),
+            models.CheckConstraint(
+                name="freeze_names_its_target",
+                condition=models.Q(level=FreezeLevel.EVERYTHING) ^ ~models.Q(target=""),
+            ),
+            models.CheckConstraint(
+                name="freeze_lifted_by_two",
+                condition=models.Q(lifted_by__isnull=True)
+                | (
+                    models.Q(lift_asked_by__isnull=False)
+                    & ~models.Q(lifted_by=models.F("lift_asked_by"))
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["level", "target"],
+                name="freeze_in_force_once",
+                condition=models.Q(lifted_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class Epoch(models.Model):
+    """Answers about `subject` that were given before this no longer hold.
+
+    Written by triggers (migration 0002) whenever something that access rests on changes for the
+    worse, whoever changes it and however. Doors that remember answers look here for what to
+    forget (portal/credentials/remembered.py); gateways that verify offline get them signed.
+
+    `subject` is `everything`, or a level and a reference: `key:<kid>`, `grant:GRT-…`,
+    `person:USR-…`, `organization:ORG-…`, `phase:PHA-…`, `release:REL-…`.
+    `xid` is the transaction that wrote the row: ids alone do not say which rows have committed.
+    """
+
+    xid = models.BigIntegerField(db_index=True, editable=False)
+    subject = models.CharField(max_length=40, editable=False)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.at}"

@@ -1,62 +1,26 @@
 """Is this key good, here, for this, now? One pure decision, asked by every door.
 
-`load_facts` reads everything the answer depends on in one statement, straight from PostgreSQL;
-`decide` says yes only if no level denies. Nothing is cached, so what a transaction committed
-holds at the very next call: a revocation, a suspension, a halted phase. Expiry is compared with
-the clock here and never waits for a job.
+`facts.py` reads everything the answer depends on in one statement, straight from PostgreSQL;
+`decide` says yes only if no level denies. Facts of keys that work are remembered, and used again
+only while PostgreSQL says that nothing they rest on was taken away since (`remembered.py`): so
+what a transaction committed holds at the very next call. Expiry is compared with the clock here
+and never waits for a job.
 
-A new level (a freeze) is added in this file only: a field of Facts, its column in the
-statement, its line in LEVELS.
+A new level is a field of Facts, its column in the statement, its line in LEVELS, and an epoch
+(migration 0002) for the change that takes access away;
+tests/unit/credentials/test_verification.py breaks each and asks again.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
 from django.utils import timezone
 
-from portal.credentials import secrets
-from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
+from portal.credentials import remembered, secrets
+from portal.credentials.enums import CredentialStatus, DenyCode, FreezeLevel, GrantStatus
+from portal.credentials.facts import Facts, read_facts, read_many_facts
 from portal.verdict import Verdict, allow, deny
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is true of one key at the moment of asking."""
-
-    kid: str
-    key_status: str
-    key_expires_at: datetime | None
-    key_scopes: frozenset[str]
-    claimed_at: datetime | None
-    grant_ref: str
-    grant_status: str
-    grant_starts_at: datetime
-    grant_ends_at: datetime
-    grant_scopes: frozenset[str]
-    requests_per_minute: int
-    tokens_per_day: int
-    holder_ref: str
-    holder_active: bool
-    organization_ref: str | None
-    organization_active: bool | None  # None: the holder is here on their own
-    member: bool | None  # of that organisation, now; None likewise
-    phase_halted: bool
-    agreement_current: bool
-    audience: str
-    pepper_version: int | None = field(default=None, repr=False)
-    digest: bytes | None = field(default=None, repr=False)
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """What the key may do: its own scopes, never more than its grant's."""
-        return self.key_scopes & self.grant_scopes
-
-    @property
-    def expires_at(self) -> datetime:
-        """When the key stops for certain: it never outlives its grant."""
-        return min(self.key_expires_at or self.grant_ends_at, self.grant_ends_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +45,10 @@ def _scope_missing(facts: Facts, ask: Ask) -> bool:
     return not wanted or not wanted <= facts.scopes  # asking for nothing is not asking for all
 
 
+def _frozen(level: FreezeLevel) -> "Denies":
+    return lambda facts, _: level in facts.frozen
+
+
 Denies = Callable[[Facts, Ask], bool]
 
 # Any level denies. The order decides only which reason is told when several do: what is closest
@@ -100,6 +68,11 @@ LEVELS: tuple[tuple[DenyCode, Denies], ...] = (
     (DenyCode.NOT_A_MEMBER, lambda f, _: f.member is False),
     (DenyCode.PHASE_HALTED, lambda f, _: f.phase_halted),
     (DenyCode.AGREEMENT_NOT_CURRENT, lambda f, _: not f.agreement_current),
+    (DenyCode.FROZEN_PERSON, _frozen(FreezeLevel.PERSON)),
+    (DenyCode.FROZEN_ORGANIZATION, _frozen(FreezeLevel.ORGANIZATION)),
+    (DenyCode.FROZEN_PHASE, _frozen(FreezeLevel.PHASE)),
+    (DenyCode.FROZEN_RELEASE, _frozen(FreezeLevel.RELEASE)),
+    (DenyCode.FROZEN_EVERYTHING, _frozen(FreezeLevel.EVERYTHING)),
     (DenyCode.WRONG_AUDIENCE, lambda f, a: f.audience != a.audience),
     (DenyCode.SCOPE_NOT_HELD, _scope_missing),
 )
@@ -127,25 +100,44 @@ class Verification:
     kid: str | None
 
 
-def verify(token: str, *, audience: str, scope: str | None) -> Verification:
+def verify(
+    token: str, *, audience: str, scope: str | None, within: float | None = 0.0
+) -> Verification:
     """Check a key somebody presented. Junk never reaches the database.
 
-    An unknown kid and a wrong secret cost the same and get the same code.
+    `within` is how many seconds old the proof may be that nothing was taken away since; 0 asks
+    PostgreSQL at every call, None means that the caller has asked (`remembered.prove`). An unknown
+    kid and a wrong secret cost the same and get the same code.
     """
     kid = secrets.parse(token)
     if kid is None:
         return Verification(_no(DenyCode.MALFORMED), None, None)
+    if within is not None:
+        remembered.prove(within)
+    known: Facts | None = remembered.recall(f"key:{kid}")
+    if known is not None and secrets.verify_digest(token, known.pepper_version, known.digest):
+        verdict = decide(known, audience=audience, scope=scope, now=timezone.now())
+        if verdict:
+            return Verification(verdict, known, kid)
+    return _verify_anew(token, kid, audience=audience, scope=scope)
+
+
+def _verify_anew(token: str, kid: str, *, audience: str, scope: str | None) -> Verification:
+    """From what stands in PostgreSQL now. Whatever is refused is refused by this."""
+    moment = remembered.moment()
     facts = genuine(token)
     if facts is None:
         return Verification(_no(DenyCode.UNKNOWN_KEY), None, kid)
     verdict = decide(facts, audience=audience, scope=scope, now=timezone.now())
+    if verdict:
+        remembered.remember(f"key:{kid}", facts, subjects=facts.subjects, moment=moment)
     return Verification(verdict, facts, kid)
 
 
 def genuine(token: str) -> Facts | None:
     """Return the facts of this key if we issued it, whatever became of it since."""
     kid = secrets.parse(token)
-    facts = load_facts(kid) if kid else None
+    facts = read_facts(kid) if kid else None
     version, digest = (facts.pepper_version, facts.digest) if facts else (None, None)
     return facts if secrets.verify_digest(token, version, digest) else None
 
@@ -167,61 +159,9 @@ def explain_many(kids: Iterable[str], *, scope: str | None = None) -> dict[str, 
     """`explain` for a page of keys, in one statement."""
     now = timezone.now()
     verdicts = dict.fromkeys(kids, _no(DenyCode.UNKNOWN_KEY))
-    for facts in _load(list(verdicts)):
+    for facts in read_many_facts(verdicts):
         verdicts[facts.kid] = decide(facts, audience=facts.audience, scope=scope, now=now)
     return verdicts
-
-
-def load_facts(kid: str) -> Facts | None:
-    """Read everything `decide` looks at, in one statement, from PostgreSQL."""
-    return next(iter(_load([kid])), None)
-
-
-# Plain SQL: this is the busiest statement of the portal, and composing it through the ORM at
-# each call costs several times what running it does. The columns stand in the order of Facts.
-_SQL = """
-SELECT key.kid, key.status, key.expires_at, key.scopes, key.claimed_at,
-       right_.ref, right_.status, right_.starts_at, right_.ends_at, right_.scopes,
-       right_.requests_per_minute, right_.tokens_per_day,
-       holder.ref, holder.is_active AND holder.suspended_at IS NULL,
-       partner.ref, CASE WHEN partner.id IS NOT NULL THEN partner.suspended_at IS NULL END,
-       CASE WHEN partner.id IS NOT NULL THEN EXISTS (
-           SELECT FROM accounts_membership AS membership
-           WHERE membership.organization_id = partner.id
-             AND membership.user_id = right_.holder_id) END,
-       phase.halted_at IS NOT NULL,
-       -- Of the newest agreement the holder has signed exactly this text; no agreement, no need.
-       COALESCE((
-           SELECT EXISTS (
-               SELECT FROM programs_signature AS signature
-               WHERE signature.agreement_id = agreement.id
-                 AND signature.user_id = right_.holder_id
-                 AND signature.sha256 = agreement.sha256)
-           FROM programs_agreementversion AS agreement
-           WHERE agreement.release_id = phase.release_id
-           ORDER BY agreement.number DESC LIMIT 1), true),
-       release.audience,
-       key.pepper_version, key.digest
-FROM credentials_credential AS key
-JOIN credentials_grant AS right_ ON right_.id = key.grant_id
-JOIN accounts_user AS holder ON holder.id = right_.holder_id
-JOIN programs_rolloutphase AS phase ON phase.id = right_.phase_id
-JOIN programs_modelrelease AS release ON release.id = phase.release_id
-LEFT JOIN accounts_organization AS partner ON partner.id = right_.organization_id
-WHERE key.kid = ANY(%s)
-"""
-_KEY_SCOPES, _GRANT_SCOPES = 3, 9
-
-
-def _load(kids: list[str]) -> list[Facts]:
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL, [kids])
-        rows = [list(row) for row in cursor.fetchall()]
-    for row in rows:
-        row[_KEY_SCOPES] = frozenset(row[_KEY_SCOPES])
-        row[_GRANT_SCOPES] = frozenset(row[_GRANT_SCOPES])
-        row[-1] = None if row[-1] is None else bytes(row[-1])
-    return [Facts(*row) for row in rows]
 
 
 def _no(code: DenyCode) -> Verdict:

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
-from portal.credentials.verification import Facts
+from portal.credentials.facts import Facts
 
 Headers = dict[str, str]
 

@@ -14,10 +14,10 @@ _BEARER = re.compile(r"Bearer +([!-~]+)", re.IGNORECASE)
 _SCOPE = re.compile(SCOPE_PATTERN.replace("$", r"\Z"))
 _LONGEST_HEADER = 512
 _LONGEST_FORM = 8 * 1024
-_FORM = "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 
 # Where a key has no business: access logs, histories and referrers keep these.
-_OPEN_PLACES = {
+OPEN_PLACES = {
     "path": "PATH_INFO",
     "query": "QUERY_STRING",
     "cookie": "HTTP_COOKIE",
@@ -31,7 +31,11 @@ def bearer(request: HttpRequest) -> str | None:
 
     The server joins several headers with a comma, which no key holds: they are refused.
     """
-    header = request.META.get("HTTP_AUTHORIZATION")
+    return bearer_of(request.META.get("HTTP_AUTHORIZATION"))
+
+
+def bearer_of(header: str | None) -> str | None:
+    """`bearer`, of the header alone."""
     if header is None:
         return None
     found = _BEARER.fullmatch(header) if len(header) <= _LONGEST_HEADER else None
@@ -45,16 +49,19 @@ def needed_scope(request: HttpRequest, rest: str) -> str | None:
     whose header reaches us can only narrow what it gets. Envoy appends the client's own path and
     query (`rest`) to our address; there only the header counts, which Envoy sets.
     """
-    named = [request.headers.get("X-Required-Scope", "")]
-    if not rest:
-        named += request.GET.getlist("scope")
+    asked = [] if rest else request.GET.getlist("scope")
+    return scopes_of([request.headers.get("X-Required-Scope", ""), *asked])
+
+
+def scopes_of(named: list[str]) -> str | None:
+    """`needed_scope`, of what was named in one place and another."""
     scopes = [scope for part in named for scope in part.split(" ") if scope]
     return " ".join(scopes) if scopes and all(map(_SCOPE.match, scopes)) else None
 
 
 def form_token(request: HttpRequest) -> str | None:
     """Return the one `token` of a form-encoded body, None for any other request."""
-    if request.META.get("QUERY_STRING") or request.content_type != _FORM:
+    if request.META.get("QUERY_STRING") or request.content_type != FORM:
         return None
     if body_length(request) > _LONGEST_FORM:
         return None
@@ -73,7 +80,7 @@ def body_length(request: HttpRequest) -> int:
 
 def key_in_the_open(request: HttpRequest) -> bool:
     """Whether a key stands where logs would keep it. A genuine one is noted as a suspected leak."""
-    for place, name in _OPEN_PLACES.items():
+    for place, name in OPEN_PLACES.items():
         token = verification.find_key(request.META.get(name, ""))
         if token is not None:
             facts = verification.genuine(token)

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.db.models.functions.datetime
 import django.utils.timezone
 import functools
 import portal.references
@@ -160,5 +161,35 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='revocationitem',
             constraint=models.UniqueConstraint(fields=('revocation', 'credential'), name='revocation_item_once'),
+        ),
+        migrations.CreateModel(
+            name='Epoch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('xid', models.BigIntegerField(db_index=True, editable=False)),
+                ('subject', models.CharField(editable=False, max_length=40)),
+                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Freeze',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('ref', models.CharField(default=functools.partial(portal.references.new_reference, *('FRZ',), **{}), max_length=16, unique=True)),
+                ('level', models.CharField(choices=[('everything', 'Everything'), ('release', 'A release'), ('phase', 'A phase'), ('organization', 'An organisation'), ('person', 'A person')], max_length=12)),
+                ('target', models.CharField(blank=True, help_text='Reference of what is frozen', max_length=16)),
+                ('reason', models.CharField(help_text='For staff; partners never see it', max_length=500)),
+                ('placed_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('placed_by', models.CharField(help_text='As in the log: a person, or system:sql', max_length=32)),
+                ('lift_asked_at', models.DateTimeField(null=True)),
+                ('lifted_at', models.DateTimeField(null=True)),
+                ('lift_asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('lifted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ('-id',),
+                'permissions': [('freeze_access', 'Can freeze access, and lift with a colleague')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('lift_asked_at__isnull', True), ('lift_asked_by__isnull', True)), models.Q(('lift_asked_at__isnull', False), ('lift_asked_by__isnull', False)), _connector='OR'), name='freeze_lift_asked_at_with_lift_asked_by'), models.CheckConstraint(condition=models.Q(models.Q(('lifted_at__isnull', True), ('lifted_by__isnull', True)), models.Q(('lifted_at__isnull', False), ('lifted_by__isnull', False)), _connector='OR'), name='freeze_lifted_at_with_lifted_by'), models.CheckConstraint(condition=models.Q(('level', 'everything'), models.Q(('target', ''), _negated=True), _connector='XOR'), name='freeze_names_its_target'), models.CheckConstraint(condition=models.Q(('lifted_by__isnull', True), models.Q(('lift_asked_by__isnull', False), models.Q(('lifted_by', models.F('lift_asked_by')), _negated=True)), _connector='OR'), name='freeze_lifted_by_two'), models.UniqueConstraint(condition=models.Q(('lifted_at__isnull', True)), fields=('level', 'target'), name='freeze_in_force_once')],
+            },
         ),
     ]

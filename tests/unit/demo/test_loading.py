@@ -12,7 +12,8 @@ from portal.applications.models import Application
 from portal.audit.models import Event
 from portal.credentials.enums import DenyCode
 from portal.credentials.models import Credential, Revocation
-from portal.credentials.verification import decide, load_facts
+from portal.credentials.facts import read_facts
+from portal.credentials.verification import decide
 from portal.demo.guard import DemoRefusedError, refuse_demo_accounts
 from portal.demo.texts import RELEASE
 from portal.programs.models import Capability, RolloutPhase
@@ -41,7 +42,7 @@ def test_twenty_live_keys_one_to_claim_one_revoked_through_a_case():
 def test_the_door_lets_exactly_the_live_keys_through():
     codes = [
         decide(
-            load_facts(kid),
+            read_facts(kid),
             audience=RELEASE["audience"],
             scope="model:infer",
             now=timezone.now(),

@@ -1,0 +1,7 @@
+"""Performance, reproducible: `make bench` measures, `make bench-stack` leaves the servers up.
+
+Every figure is a ratio of two things measured in turns in one run, because the machine is shared
+and what counts is how much more a thing costs than the least it could. The floor of the doors is
+a Django view that answers a constant, with the middleware `startproject` gives, under the same
+server with as many workers; the floor of issuing is the same function in a plain loop.
+"""

@@ -1,0 +1,154 @@
+"""What this process remembers of keys and gateways that are good, and the proof that it still holds.
+
+Reading all facts of a key takes PostgreSQL ten times as long as saying that nothing has changed.
+So facts are kept, and used again only if no epoch about anything they rest on has been written
+since they were read. Triggers write epochs in the transaction of every change for the worse, so
+whoever asks after `prove(0)` is answered as a fresh reading would answer: a revocation that has
+committed is seen, always.
+
+Only what is known to work is kept. A no is read anew each time, so a key that is let through
+again works at once. docs/adr/0011 has the measurements and what was weighed.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from portal.prepared import Statement, connection_number
+
+MOST = 200_000
+LONGEST = 300.0  # seconds anything is kept; a belt besides the braces
+MOST_TOUCHES = 10_000
+FORGETFUL_AFTER = 600.0  # seconds without asking; epochs are kept for an hour
+
+# What is in progress now may still write epochs, under transaction ids from the first number on;
+# next time they are looked for from there. One statement, so both are of the same moment.
+_ASK = Statement(
+    "epochs",
+    """
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
+           ARRAY(SELECT id || ' ' || subject FROM credentials_epoch WHERE xid >= $1::bigint)
+    """,
+)
+_NEVER = str(2**63 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    value: Any
+    subjects: tuple[str, ...]
+    moment: int
+    until: float
+
+
+class _Memory:
+    """`moment` counts what was learnt of epochs: what was read at an earlier moment than the
+    last touch of anything it rests on is void.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.moment = 0
+        self.forget()
+
+    def forget(self) -> None:
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._touched: dict[str, tuple[int, float]] = {}  # subject: at which moment, and when
+        self._seen: set[str] = set()  # epochs from `_since` on that were taken in
+        self._since: int | None = None
+        self._asked_at = 0.0
+        self._links: dict[int, int] = {}  # each thread's connection
+        self.moment += 1
+        self._first = self.moment  # what was read before this is not taken in any more
+
+    def sync(self, within: float) -> None:
+        """Make sure that all epochs are known that had committed `within` seconds ago."""
+        now = time.monotonic()
+        if self._since is not None and now - self._asked_at <= within:
+            return
+        row = _ASK.row(_NEVER if self._since is None else str(self._since))
+        if row is not None:
+            with self._lock:
+                self._take_in(int(row[0]), row[1], now)
+
+    def _take_in(self, since: int, epochs: list[str], now: float) -> None:
+        thread, link = threading.get_ident(), connection_number()
+        late = self._since is not None and now - self._asked_at > FORGETFUL_AFTER
+        # Another connection may lead to another server, a restored one say, with its own numbers.
+        if late or self._links.get(thread, link) != link:
+            self.forget()
+        self._links[thread] = link
+        new = [each for each in epochs if each not in self._seen]
+        if new:
+            self.moment += 1
+            self._touch([each.partition(" ")[2] for each in new], now)
+        # Two threads may come back in the other order than they asked.
+        if self._since is None or since > self._since:
+            self._since, self._seen = since, set(epochs)
+        else:
+            self._seen.update(new)
+        self._asked_at = max(self._asked_at, now)
+
+    def _touch(self, subjects: list[str], now: float) -> None:
+        for subject in subjects:
+            self._touched[subject] = (self.moment, now)
+        if "everything" in subjects:
+            self._kept.clear()
+        if len(self._touched) > MOST_TOUCHES:  # what was read before an old one is gone as well
+            recent = now - 2 * LONGEST
+            self._touched = {s: t for s, t in self._touched.items() if t[1] > recent}
+
+    def recall(self, name: str) -> Any:
+        kept = self._kept.get(name)
+        if kept is None or time.monotonic() >= kept.until:
+            return None
+        touched = self._touched
+        for subject in kept.subjects if touched else ():
+            touch = touched.get(subject)
+            if touch is not None and touch[0] > kept.moment:
+                return None
+        return kept.value
+
+    def keep(self, name: str, value: Any, subjects: tuple[str, ...], moment: int) -> None:
+        until = time.monotonic() + LONGEST
+        kept = _Kept(value, (*subjects, "everything"), moment, until)
+        with self._lock:
+            if moment < self._first:
+                return
+            self._kept.pop(name, None)
+            self._kept[name] = kept
+            if len(self._kept) > MOST:
+                self._kept.popitem(last=False)
+
+
+_memory = _Memory()
+
+
+def prove(within: float) -> None:
+    """Learn of everything that was taken away up to `within` seconds ago.
+
+    Raises OperationalError when PostgreSQL does not say in time.
+    """
+    _memory.sync(within)
+
+
+def recall(name: str) -> Any:
+    """Return what was good when `prove` was last called, or None: then read it."""
+    return _memory.recall(name)
+
+
+def moment() -> int:
+    """Take this before reading what `remember` is given."""
+    return _memory.moment
+
+
+def remember(name: str, value: Any, *, subjects: tuple[str, ...], moment: int) -> None:
+    """Keep something good, read after `moment` was taken, until a subject is touched."""
+    _memory.keep(name, value, subjects, moment)
+
+
+def forget_all() -> None:
+    """As a process that has just started."""
+    _memory.forget()

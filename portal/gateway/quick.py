@@ -1,0 +1,126 @@
+"""The common case without the framework: a well-formed question about a key that works.
+
+Django's request, its middleware and its answer take longer than all that is decided here. So the
+web entry (portal/wsgi.py) asks this first. It answers yes or not at all: whatever is unusual, and
+every no, goes the long way to portal/gateway/views.py, which asks the same functions. Nothing can
+be let through here that would be refused there; tests/edges/test_quick.py puts both side by side.
+"""
+
+import functools
+import io
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable
+from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from portal.credentials import remembered
+from portal.credentials.verification import verify
+from portal.gateway import answers
+from portal.gateway.asking import FORM, OPEN_PLACES, bearer_of, scopes_of
+from portal.gateway.authentication import authenticate
+
+log = logging.getLogger(__name__)
+
+Found = tuple[list[tuple[str, str]], bytes]
+Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+
+AUTHORIZE_WITHIN = 1.0  # seconds: how old the proof may be that a remembered yes still holds
+_LONGEST_FORM = 512
+_FIELDS = re.compile(rb"token=([0-9A-Za-z_]+)(?:&token_type_hint=[0-9A-Za-z_-]*)?")
+_OPEN = tuple(OPEN_PLACES.values())
+# What the middleware that is passed by adds to every answer.
+_ALWAYS = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+]
+
+
+def quick(application: Application) -> Application:
+    """Wrap the portal's own entry."""
+    if not settings.RELAXED:
+        _ALWAYS.append(("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}"))
+
+    def entry(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        answer = _ANSWERS.get(environ["PATH_INFO"])
+        if answer is None:
+            return application(environ, start)
+        try:
+            found = answer(environ)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("no answer from the database: %s", type(error).__name__)
+            found = None
+        if found is None:
+            return application(environ, start)
+        headers, body = found
+        start("200 OK", [*_ALWAYS, *headers, ("Content-Length", str(len(body)))])
+        return [body]
+
+    return entry
+
+
+def _introspect(environ: WSGIEnvironment) -> Found | None:
+    token = _form_token(environ)
+    if token is None or _looks_exposed(environ):
+        return None
+    remembered.prove(0.0)
+    gateway = authenticate(environ.get("HTTP_AUTHORIZATION"), within=None)
+    if gateway is None:
+        return None
+    found = verify(token, audience=gateway.audience, scope=None, within=None)
+    if not found.verdict or found.facts is None:
+        return None
+    body = json.dumps(answers.introspected(found.facts)).encode()
+    return [("Content-Type", "application/json")], body
+
+
+def _authorize(environ: WSGIEnvironment) -> Found | None:
+    token = bearer_of(environ.get("HTTP_AUTHORIZATION"))
+    scope = _scope(environ["QUERY_STRING"], environ.get("HTTP_X_REQUIRED_SCOPE", ""))
+    if not token or scope is None or environ["REQUEST_METHOD"] != "GET" or _looks_exposed(environ):
+        return None
+    remembered.prove(AUTHORIZE_WITHIN)
+    gateway = authenticate(environ.get("HTTP_X_GATEWAY_AUTHORIZATION"), within=None)
+    if gateway is None:
+        return None
+    found = verify(token, audience=gateway.audience, scope=scope, within=None)
+    if not found.verdict or found.facts is None:
+        return None
+    return list(answers.identity(found.facts).items()), b""
+
+
+_ANSWERS: dict[str, Callable[[WSGIEnvironment], Found | None]] = {
+    "/oauth/introspect": _introspect,
+    "/gateway/authorize": _authorize,
+}
+
+
+def _form_token(environ: WSGIEnvironment) -> str | None:
+    """The token of a short body, which is put back for whoever reads it next."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if environ["REQUEST_METHOD"] != "POST" or environ.get("CONTENT_TYPE") != FORM:
+        return None
+    if not (length.isascii() and length.isdigit()) or int(length) > _LONGEST_FORM:
+        return None
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = io.BytesIO(body)
+    fields = _FIELDS.fullmatch(body)
+    return fields[1].decode() if fields and not environ["QUERY_STRING"] else None
+
+
+def _looks_exposed(environ: WSGIEnvironment) -> bool:
+    """Whether something like a key stands where none may: the long way looks closer."""
+    return any("tpk_" in environ.get(place, "") for place in _OPEN)
+
+
+@functools.lru_cache(maxsize=256)
+def _scope(query: str, header: str) -> str | None:
+    """Gateways ask for the same few scopes in the same few ways."""
+    return scopes_of([header, *parse_qs(query, keep_blank_values=True).get("scope", [])])

@@ -1,0 +1,109 @@
+"""One row by one statement, for the doors: prepared once a connection, with a deadline we keep.
+
+Django's cursor costs several times what PostgreSQL takes for a look at a few rows, and waits for
+ever when the server is stopped or the network is cut: `statement_timeout` is the server's to
+keep. This asks on Django's own connection of this thread, so it sees what an open transaction has
+written.
+"""
+
+import select
+import threading
+from typing import Any
+
+import psycopg
+from django.db import OperationalError, connection
+from psycopg import pq
+from psycopg.adapt import Transformer
+
+PATIENCE = 3.0  # seconds for an answer; gateways that wait longer have said no by then
+
+_BINARY = pq.Format.BINARY
+_own = threading.local()
+
+
+class Statement:
+    """SQL with `$1`, `$2` for text parameters. `row` returns the first row, or None."""
+
+    def __init__(self, name: str, sql: str) -> None:
+        self._name, self._sql = name.encode(), sql.encode()
+
+    def row(self, *values: str) -> tuple[Any, ...] | None:
+        """Raises django.db.OperationalError when there is no answer in time.
+
+        A connection that turns out to be dead is replaced once: nothing was changed by asking.
+        """
+        try:
+            return self._ask(values)
+        except psycopg.OperationalError as error:
+            if connection.in_atomic_block:
+                raise OperationalError("No answer from the database.") from error
+        connection.close()
+        try:
+            return self._ask(values)
+        except psycopg.OperationalError as error:
+            connection.close()
+            raise OperationalError("No answer from the database.") from error
+
+    def _ask(self, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+        try:
+            return _link().ask(self._name, self._sql, values)
+        except TimeoutError as error:  # the answer may still come: not on this connection, then
+            connection.close()
+            raise OperationalError("The database is silent.") from error
+
+
+def connection_number() -> int:
+    """Changes when this thread's connection to the database is another one than before."""
+    return _link().number
+
+
+class _Link:
+    """This thread's connection at the level of libpq."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.connection: psycopg.Connection[Any] = connection.connection
+        self._pgconn = self.connection.pgconn
+        self._ready = select.poll()
+        self._ready.register(self._pgconn.socket, select.POLLIN)
+        self._prepared: set[bytes] = set()
+
+    def ask(self, name: bytes, sql: bytes, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+        if name not in self._prepared:
+            self._pgconn.send_prepare(name, sql)
+            self._result()
+            self._prepared.add(name)
+        self._pgconn.send_query_prepared(
+            name, [value.encode() for value in values], result_format=_BINARY
+        )
+        result = self._result()
+        rows = Transformer(self.connection)
+        rows.set_pgresult(result)
+        return rows.load_row(0, tuple) if result.ntuples else None
+
+    def _result(self) -> Any:
+        pgconn = self._pgconn
+        if pgconn.flush():  # a few hundred bytes do not fit: nobody has read for long
+            raise TimeoutError
+        found = None
+        while True:
+            while pgconn.is_busy():
+                if not self._ready.poll(PATIENCE * 1000):
+                    raise TimeoutError
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                break
+            found = result
+        if found is None or found.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            raise psycopg.OperationalError(found.get_error_message() if found else "no result")
+        return found
+
+
+def _link() -> _Link:
+    """Made anew whenever Django has opened another connection."""
+    connection.ensure_connection()
+    link: _Link | None = getattr(_own, "link", None)
+    if link is None or link.connection is not connection.connection:
+        link = _own.link = _Link(link.number + 1 if link else 0)
+    return link
