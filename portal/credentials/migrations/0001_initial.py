@@ -161,4 +161,34 @@ class Migration(migrations.Migration):
             model_name='revocationitem',
             constraint=models.UniqueConstraint(fields=('revocation', 'credential'), name='revocation_item_once'),
         ),
+        migrations.CreateModel(
+            name='UsageReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reporter', models.CharField(max_length=40)),
+                ('report', models.UUIDField()),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                'ordering': ('-at',),
+                'indexes': [models.Index(fields=['at'], name='usage_reports_by_age')],
+                'constraints': [models.UniqueConstraint(fields=('reporter', 'report'), name='usage_report_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='UsageDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('requests', models.PositiveBigIntegerField(default=0)),
+                ('tokens', models.PositiveBigIntegerField(default=0)),
+                ('refused', models.PositiveBigIntegerField(default=0)),
+                ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='usage', to='credentials.grant')),
+            ],
+            options={
+                'ordering': ('grant', 'day'),
+                'indexes': [models.Index(fields=['day'], name='usage_by_day')],
+                'constraints': [models.UniqueConstraint(fields=('grant', 'day'), name='usage_one_row_a_day')],
+            },
+        ),
     ]
