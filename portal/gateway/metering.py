@@ -4,9 +4,10 @@ Limits belong to the grant, so all its keys use up the same. They come with the 
 about each call: what staff change counts from the next call on, and what was counted before still
 counts. Counters live in Redis, shared by every process of the gateway.
 
-Requests: a window of 60 seconds that slides (the previous window counts for as long as it overlaps),
-so a minute never holds twice the limit, as it could around the turn of a fixed one. Counting and
-refusing are one script in Redis: calls at the very same time never get through together.
+Requests: a window of 60 seconds that slides. What the one before held comes free bit by bit, so no
+burst passes twice around the turn of a minute. Counting and refusing are one script in Redis:
+calls at the very same time never get through together. It is two numbers by Redis's own clock; a
+list of every call's time would be exact to the second, and wrong once two gateways' clocks differ.
 
 Tokens: known only when the answer is there. A call is let in while the day (UTC) has any left, and
 what it used is counted whole; so the last call of a day may go beyond, and nothing after it.
@@ -110,7 +111,7 @@ def _sf(number: int) -> int:
 
 
 class _Requests(RateLimitItemPerMinute):
-    """Its key leaves out the limit, which the library's own holds: a changed one would begin anew."""
+    """Its key leaves out the number: by the library's own, a changed limit would begin anew."""
 
     def key_for(self, *identifiers: bytes | str | float) -> str:
         return "/".join((self.namespace, *map(str, identifiers)))

@@ -21,7 +21,6 @@ SHAPE = (
     'Send {"report": "<a UUID>", "entries": [{"grant": "GRT-…", "day": "2026-05-31", '
     f'"requests": 1, "tokens": 20, "refused": 0}}, …]}}, at most {MOST_ENTRIES} entries.'
 )
-_COUNTS = ("requests", "tokens", "refused")
 _GRANT = re.compile(r"[0-9A-Z-]{1,16}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -76,7 +75,7 @@ def _entry(given: Any) -> Usage | None:
     if not isinstance(given, dict):
         return None
     grant, day = given.get("grant"), given.get("day")
-    counts = [given.get(name) for name in _COUNTS]
+    counts = [given.get(name) for name in Usage.COUNTS]
     if not (_matches(_GRANT, grant) and _matches(_DAY, day)):
         return None
     if not all(type(count) is int for count in counts):  # True is one too

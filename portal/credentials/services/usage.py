@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from typing import ClassVar
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -25,6 +26,8 @@ OUT_OF_BOUNDS, DAY_CLOSED, DAY_NOT_BEGUN, UNKNOWN_GRANT = (
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What was used under a grant on one day (UTC), or during a part of it."""
+
+    COUNTS: ClassVar = ("requests", "tokens", "refused")
 
     grant: str
     day: date

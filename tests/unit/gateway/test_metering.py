@@ -91,8 +91,8 @@ def pass_by(may, *, seconds):
             client.pexpire(key, max(client.pttl(key) - seconds * 1000, 1))
 
 
-def test_no_minute_holds_twice_the_limit(shared):
-    """Where windows are fixed, a burst before the turn and one after it are both let in."""
+def test_a_burst_does_not_pass_twice_around_the_turn_of_a_window(shared):
+    """Where windows are fixed, both are let in."""
     may = grant(requests=10)
     assert [shared.admit(may, NOON).refused for _ in range(10)] == [""] * 10
     pass_by(may, seconds=61)
