@@ -73,7 +73,9 @@ def _play_use(cast: Cast) -> None:
         with cast.calendar.on_day(-back):
             now = timezone.now()
             working = [
-                key for key in keys if key.claimed_at < now and (key.revoked_at or now) >= now
+                key
+                for key in keys
+                if (key.claimed_at or now) < now and (key.revoked_at or now) >= now
             ]
             credentials.record_usage(
                 report=uuid4(),

@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPMessage
 
 import redis
 from limits import RateLimitItemPerMinute
@@ -78,7 +79,7 @@ class Turn:
         return self.tokens_wait if self.refused == TOKENS else self.requests_wait
 
 
-def allowance_of(headers: Mapping[str, str]) -> Allowance | None:
+def allowance_of(headers: Mapping[str, str] | HTTPMessage) -> Allowance | None:
     """Read the identity headers of the portal's yes; None when a limit is missing or no number."""
     grant = headers.get("X-Access-Grant") or ""
     requests = headers.get("X-Access-Requests-Per-Minute") or ""
@@ -252,11 +253,10 @@ def _redis(url: str) -> RedisStorage:
     One more try only for a kept connection that was closed meanwhile. Should the first have been
     counted, the call counts twice: the stricter side.
     """
-    return RedisStorage(
+    pool = redis.ConnectionPool.from_url(
         url,
-        key_prefix=PREFIX,
-        wrap_exceptions=True,
         socket_timeout=PATIENCE,
         socket_connect_timeout=PATIENCE,
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
+    return RedisStorage(url, connection_pool=pool, key_prefix=PREFIX, wrap_exceptions=True)

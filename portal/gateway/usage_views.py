@@ -74,8 +74,9 @@ def _entry(given: Any) -> Usage | None:
     """One entry whose fields are all there and of their kind. Other fields may stand beside."""
     if not isinstance(given, dict):
         return None
-    grant, day = given.get("grant"), given.get("day")
-    counts = [given.get(name) for name in Usage.COUNTS]
+    grant: Any = given.get("grant")
+    day: Any = given.get("day")
+    counts: list[Any] = [given.get(name) for name in Usage.COUNTS]
     if not (_matches(_GRANT, grant) and _matches(_DAY, day)):
         return None
     if not all(type(count) is int for count in counts):  # True is one too
