@@ -19,6 +19,7 @@ from portal.credentials.enums import (
     ItemStatus,
     RevocationStatus,
 )
+from portal.credentials.usage import Day, Use
 from portal.programs.enums import RiskTier
 
 STATES = (
@@ -69,6 +70,7 @@ def _samples() -> dict[str, object]:
         "tasks": _tasks(),
         "steps": ["Your organisation", "Use case", "Check", "Submitted"],
         "bars": [("Submitted", 214), ("In review", 96), ("Approved", 41), ("Declined", 0)],
+        "use": _use(now),
         "pages": Paginator(range(240), 20).page(6),
         "not_a_key": NOT_A_KEY,
         "told": _told(),
@@ -87,6 +89,16 @@ def _entries(now: datetime) -> list[SimpleNamespace]:
         SimpleNamespace(status=status, title=title, by=by, text=text, at=now - timedelta(days=day))
         for day, (status, title, by, text) in enumerate(told)
     ]
+
+
+def _use(now: datetime) -> Use:
+    used = (0, 1_200, 43_020, 0, 88_400, 120_000, 12_650)
+    return Use(
+        [
+            Day(now.date() - timedelta(days=back), tokens // 40, tokens, tokens // 100_000)
+            for back, tokens in reversed(list(enumerate(reversed(used))))
+        ]
+    )
 
 
 def _told() -> list[Message]:

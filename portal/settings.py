@@ -250,6 +250,7 @@ SECURE_REDIRECT_EXEMPT = [
     r"^readyz$",
     r"^oauth/introspect$",
     r"^gateway/authorize(/|$)",
+    r"^gateway/usage$",
 ]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 SECURE_HSTS_SECONDS = 0 if RELAXED else 365 * 24 * 3600

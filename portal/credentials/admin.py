@@ -28,6 +28,7 @@ from portal.credentials.admin_filters import (
     RevocationStatusFilter,
 )
 from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.usage import use_of
 
 _REVOKE = "credentials.revoke_credentials"
 
@@ -197,6 +198,7 @@ class GrantAdmin(Desk):
         return {
             "grant": obj,
             "keys": [key for key, _said in obj.keys],
+            "use": use_of([obj])[obj.pk],
             "entries": casebook.grant_timeline(obj),
         }
 

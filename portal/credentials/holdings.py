@@ -12,6 +12,7 @@ from portal.credentials.policies import (
     slot_is_claimable,
 )
 from portal.credentials.selectors import barred_grants
+from portal.credentials.usage import Use, use_of
 from portal.credentials.verification import explain_many
 from portal.verdict import Verdict
 
@@ -63,6 +64,7 @@ class Holding:
     grant: Grant
     keys: list[Key]
     past: list[Key]
+    use: Use
     mine: bool
     can_request: Verdict
     can_withdraw: bool
@@ -85,19 +87,25 @@ class Holding:
 
 
 def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
-    """The grants with their keys, each judged by the one decision function, in two statements."""
+    """The grants with their keys, each judged by the one decision function, in three statements."""
     grants = list(grants)
     kids = [key.kid for grant in grants for key in grant.credentials.all()]
-    verdicts, barred = explain_many(kids), barred_grants(grants)
-    return [_holding(grant, user, verdicts, barred=grant.pk in barred) for grant in grants]
+    verdicts, barred, use = explain_many(kids), barred_grants(grants), use_of(grants)
+    return [
+        _holding(grant, user, verdicts, use[grant.pk], barred=grant.pk in barred)
+        for grant in grants
+    ]
 
 
-def _holding(grant: Grant, user: User, verdicts: dict[str, Verdict], *, barred: bool) -> Holding:
+def _holding(
+    grant: Grant, user: User, verdicts: dict[str, Verdict], use: Use, *, barred: bool
+) -> Holding:
     keys = [_key(key, grant, user, verdicts[key.kid]) for key in grant.credentials.all()]
     return Holding(
         grant=grant,
         keys=[key for key in keys if key.credential.is_live],
         past=[key for key in keys if not key.credential.is_live],
+        use=use,
         mine=grant.holder_id == user.pk,
         can_request=can_request_credential(user, grant, barred=barred),
         can_withdraw=grant.status in _GIVE_UP and bool(can_withdraw_grant(user, grant)),

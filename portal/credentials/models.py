@@ -273,3 +273,44 @@ class Epoch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} {self.at}"
+
+
+class UsageDay(models.Model):
+    """What was used under a grant on one day (UTC), as gateways reported it.
+
+    A count, which no event tells of: each report would be a line of the log, every few seconds.
+    """
+
+    grant = models.ForeignKey(Grant, models.PROTECT, related_name="usage")
+    day = models.DateField()
+    requests = models.PositiveBigIntegerField(default=0)
+    tokens = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)  # calls a limit turned away
+
+    class Meta:
+        ordering = ("grant", "day")
+        indexes: ClassVar = [models.Index(fields=["day"], name="usage_by_day")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["grant", "day"], name="usage_one_row_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.grant_id}/{self.day}"
+
+
+class UsageReport(models.Model):
+    """A report that was counted, so that the same one is not counted again."""
+
+    reporter = models.CharField(max_length=40)  # the reference of whoever sent it
+    report = models.UUIDField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-at",)
+        indexes: ClassVar = [models.Index(fields=["at"], name="usage_reports_by_age")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["reporter", "report"], name="usage_report_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.report)

@@ -4,13 +4,17 @@ Every path begins as a draft and is cut off where the state is reached.
 """
 
 from dataclasses import dataclass, field
+from datetime import date
+from uuid import uuid4
+
+from django.utils import timezone
 
 from accounts.models import User
 from portal.applications import services as applications
 from portal.applications.models import Application
 from portal.audit.services import System
 from portal.credentials import services as credentials
-from portal.credentials.models import Grant
+from portal.credentials.models import Credential, Grant
 from portal.credentials.selectors import Selector
 from portal.demo import texts
 from portal.demo.clock import Calendar
@@ -26,6 +30,7 @@ ANALYSIS = ["cyber:exploit-analysis", "model:infer"]
 SIMULATION = ["cyber:attack-simulation", "model:infer"]
 WORKER = System("worker")
 CLOCK = System("clock")
+SANDBOX = System("sandbox")
 SOUND = {"score_need": 4, "score_safeguards": 4, "score_track_record": 5}
 
 
@@ -58,6 +63,33 @@ def play(cast: Cast) -> None:
     _play_undecided(cast, research)
     _play_declined(cast, research)
     _play_closed(cast, research)
+    _play_use(cast)
+
+
+def _play_use(cast: Cast) -> None:
+    """Thirty days of calls with the keys that were claimed by then, as a gateway reports them."""
+    keys = list(Credential.objects.exclude(claimed_at=None).select_related("grant"))
+    for back in reversed(range(30)):
+        with cast.calendar.on_day(-back):
+            now = timezone.now()
+            working = [
+                key
+                for key in keys
+                if (key.claimed_at or now) < now and (key.revoked_at or now) >= now
+            ]
+            credentials.record_usage(
+                report=uuid4(),
+                entries=[_used(key, now.date()) for key in working],
+                audience=cast.release.audience,
+                by=SANDBOX,
+            )
+
+
+def _used(key: Credential, day: date) -> credentials.Usage:
+    """More on some days than on others, little at weekends, and always the same."""
+    requests = (key.pk * 17 + day.toordinal() * 29) % (12 if day.weekday() > 4 else 90)
+    tokens = requests * (250 + key.pk * 131 % 900)
+    return credentials.Usage(key.grant.ref, day, requests, tokens, refused=requests // 80)
 
 
 def _play_offers(cast: Cast, phase: RolloutPhase) -> None:

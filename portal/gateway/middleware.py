@@ -11,7 +11,14 @@ from django.urls import Resolver404, resolve
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-MACHINE_PATHS = ("/oauth/introspect", "/gateway/authorize", "/sandbox/", "/healthz", "/readyz")
+MACHINE_PATHS = (
+    "/oauth/introspect",
+    "/gateway/authorize",
+    "/gateway/usage",
+    "/sandbox/",
+    "/healthz",
+    "/readyz",
+)
 
 
 class MachineMiddleware:

@@ -4,8 +4,10 @@
 
 runs it as a gateway elsewhere would run: in a process of its own that knows nothing but the
 portal's address and its own credentials (PORTAL_URL, SANDBOX_GATEWAY_ID,
-SANDBOX_GATEWAY_SECRET). It reads no settings, has no database and asks the portal over HTTP
-about every call. No answer within two seconds, or one it does not know, is a no.
+SANDBOX_GATEWAY_SECRET), and where and how strictly it counts (SANDBOX_LIMITS_URL, LIMITS_FAIL:
+metering.py). It reads no settings, has no database and asks the portal over HTTP about every
+call. No answer within two seconds, or one it does not know, is a no. What was used it reports to
+the portal afterwards (tally.py).
 """
 
 import base64
@@ -13,16 +15,21 @@ import functools
 import hashlib
 import http.client
 import json
+import math
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
+
+from portal.gateway import metering
+from portal.gateway.metering import Allowance, Meter, Turn
+from portal.gateway.tally import Answer, Tally, Used
 
 TIMEOUT = 2.0
 LONGEST_BODY = 64 * 1024
@@ -34,17 +41,23 @@ _SCOPE = re.compile(r"[a-z][a-z0-9-]{0,31}:[a-z][a-z0-9-]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the portal said about the key: a status, and the challenge that came with it."""
+    """What the portal said about the key: a status, the challenge that came with it, and with a
+    yes what the grant may use.
+    """
 
     status: int
     challenge: str = ""
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """The answer, and what it is to be counted as; None for what no grant is behind."""
+
     status: int
     body: dict[str, Any]
     headers: dict[str, str] = field(default_factory=dict)
+    used: Used | None = None
 
 
 Check = Callable[[str], Checked]
@@ -53,17 +66,29 @@ Check = Callable[[str], Checked]
 # --- What the model does ----------------------------------------------------------------------
 
 
-def respond(body: bytes, check: Check) -> Reply:
-    """Check the key for the capability asked for, then answer. The key is judged before the body,
-    so that nobody without access learns anything else.
+def respond(body: bytes, check: Check, meter: Meter) -> Reply:
+    """Check the key for the capability asked for, count the call, then answer.
+
+    The key is judged before the body, so that nobody without access learns anything else; and
+    only calls with a good key are counted, so that nobody uses up what is somebody else's.
     """
     asked, problem = _read(body)
     checked = check(asked.get("capability", DEFAULT_SCOPE))
-    if checked.status != HTTPStatus.OK:
+    if checked.status != HTTPStatus.OK or checked.allowance is None:
         return _refusal(checked)
+    turn = meter.admit(checked.allowance)
+    if turn is None:
+        return _uncounted()
+    if turn.refused:
+        return _used_up(turn)
+    used = Used(turn.allowance.grant, turn.day, requests=1)
     if problem:
-        return _error(HTTPStatus.BAD_REQUEST, "invalid_request", problem)
-    return Reply(HTTPStatus.OK, _answer(asked["model"], asked["input"]))
+        wrong = _error(HTTPStatus.BAD_REQUEST, "invalid_request", problem, metering.headers(turn))
+        return replace(wrong, used=used)
+    answer = _answer(asked["model"], asked["input"])
+    tokens = answer["usage"]["total_tokens"]
+    told = metering.headers(meter.spend(turn, tokens))
+    return Reply(HTTPStatus.OK, answer, told, replace(used, tokens=tokens))
 
 
 def _read(body: bytes) -> tuple[dict[str, str], str]:
@@ -124,6 +149,30 @@ def _refusal(checked: Checked) -> Reply:
     return _error(HTTPStatus.SERVICE_UNAVAILABLE, "check_unavailable", what, {"Retry-After": "2"})
 
 
+def _used_up(turn: Turn) -> Reply:
+    """The shape of OpenAI's: `type` is the limit's name."""
+    may = turn.allowance
+    limit = {
+        metering.REQUESTS: f"{may.requests_per_minute:,} requests a minute",
+        metering.TOKENS: f"{may.tokens_per_day:,} tokens a day (from 00:00 UTC)",
+    }[turn.refused]
+    what = (
+        f"Your grant allows {limit} for all its keys together, and they are used up. "
+        f"Try again in {turn.wait:,} second{'' if turn.wait == 1 else 's'}."
+    )
+    reply = _error(
+        HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_exceeded", what, metering.headers(turn)
+    )
+    reply.body["error"]["type"] = turn.refused
+    return replace(reply, used=Used(may.grant, turn.day, refused=1))
+
+
+def _uncounted() -> Reply:
+    what = "Your key works, but calls cannot be counted at the moment. Try again shortly."
+    wait = {"Retry-After": str(math.ceil(metering.REST))}
+    return _error(HTTPStatus.SERVICE_UNAVAILABLE, "limits_unavailable", what, wait)
+
+
 def _error(status: int, code: str, what: str, headers: dict[str, str] | None = None) -> Reply:
     body = {"error": {"type": "invalid_request_error", "code": code, "message": what}}
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -145,28 +194,41 @@ class Portal:
 
     def check(self, scope: str, authorization: str | None, uri: str) -> Checked:
         """Return the portal's word, or 503 when there is none."""
-        path = f"{self._address.path.rstrip('/')}/gateway/authorize?{urlencode({'scope': scope})}"
         headers = {"X-Gateway-Authorization": self._credentials, "X-Original-URI": uri}
         if authorization is not None:
             headers["Authorization"] = authorization
+        query = urlencode({"scope": scope})
+        said = self._ask("GET", f"/gateway/authorize?{query}", headers)
+        if said is None:
+            return Checked(HTTPStatus.SERVICE_UNAVAILABLE)
+        told, _ = said
+        challenge = told.headers.get("WWW-Authenticate", "")
+        return Checked(told.status, challenge, metering.allowance_of(told.headers))
+
+    def report(self, usage: bytes) -> Answer | None:
+        """Send a report of usage; return the status and the body, or None without an answer."""
+        headers = {"Authorization": self._credentials, "Content-Type": "application/json"}
+        said = self._ask("POST", "/gateway/usage", headers, usage)
+        return (said[0].status, said[1]) if said else None
+
+    def _ask(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    ) -> tuple[http.client.HTTPResponse, bytes] | None:
+        """The answer and its body. To ask twice is harmless, whatever is asked."""
         for fresh in (False, True):  # a kept connection may have been closed meanwhile
+            if fresh:
+                self._forget()
             try:
-                return self._ask(path, headers, fresh=fresh)
+                connection = self._connection()
+                connection.request(method, self._address.path.rstrip("/") + path, body, headers)
+                said = connection.getresponse()
+                return said, said.read()
             except TimeoutError:
                 break
             except (OSError, http.client.HTTPException, ValueError):
                 continue
         self._forget()
-        return Checked(HTTPStatus.SERVICE_UNAVAILABLE)
-
-    def _ask(self, path: str, headers: dict[str, str], *, fresh: bool) -> Checked:
-        if fresh:
-            self._forget()
-        connection = self._connection()
-        connection.request("GET", path, headers=headers)
-        said = connection.getresponse()
-        said.read()
-        return Checked(said.status, said.headers.get("WWW-Authenticate", ""))
+        return None
 
     def _connection(self) -> http.client.HTTPConnection:
         kept: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
@@ -190,11 +252,15 @@ class Portal:
 class Sandbox:
     """The WSGI application: the model at PATH, /healthz, and nothing else."""
 
-    def __init__(self, portal: Portal) -> None:
+    def __init__(self, portal: Portal, meter: Meter, tally: Tally) -> None:
         self._portal = portal
+        self._meter = meter
+        self._tally = tally
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         reply = self._route(environ)
+        if reply.used:
+            self._tally.add(reply.used)
         body = json.dumps(reply.body).encode()
         headers = {
             "Content-Type": "application/json",
@@ -220,7 +286,7 @@ class Sandbox:
         query = environ.get("QUERY_STRING", "")
         uri, key = f"{path}?{query}"[:8000], environ.get("HTTP_AUTHORIZATION")
         body = environ["wsgi.input"].read(int(length))
-        return respond(body, lambda scope: self._portal.check(scope, key, uri))
+        return respond(body, lambda scope: self._portal.check(scope, key, uri), self._meter)
 
 
 def method_not_allowed() -> Reply:
@@ -242,6 +308,6 @@ def application(environ: WSGIEnvironment, start: StartResponse) -> Iterable[byte
 def _from_environment() -> Sandbox:
     """Made at the first call, so that importing this module asks nothing of the environment."""
     env = os.environ
-    return Sandbox(
-        Portal(env["PORTAL_URL"], env["SANDBOX_GATEWAY_ID"], env["SANDBOX_GATEWAY_SECRET"])
-    )
+    portal = Portal(env["PORTAL_URL"], env["SANDBOX_GATEWAY_ID"], env["SANDBOX_GATEWAY_SECRET"])
+    meter = Meter(env.get("SANDBOX_LIMITS_URL"), fail=env.get("LIMITS_FAIL") or "open")
+    return Sandbox(portal, meter, Tally(portal.report))

@@ -2,17 +2,23 @@
 
 import logging
 from collections.abc import Callable
-from functools import wraps
+from dataclasses import astuple
+from functools import cache, wraps
+from uuid import uuid4
 
+from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
+from portal.audit.services import System
 from portal.credentials.enums import DenyCode
+from portal.credentials.services import Usage, record_usage
 from portal.credentials.verification import verify
 from portal.gateway import answers, asking, limits, sandbox
 from portal.gateway.authentication import authenticate
+from portal.gateway.metering import Meter, allowance_of
 from portal.gateway.selectors import sandbox_audience
 
 log = logging.getLogger(__name__)
@@ -111,12 +117,22 @@ def sandbox_responses(request: HttpRequest) -> HttpResponse:
             return sandbox.Checked(503)
         token = asking.bearer(request)
         said = answers.exposed_key() if exposed else judge(token, audience=audience, scope=scope)
-        return sandbox.Checked(said.status_code, said.get("WWW-Authenticate", ""))
+        allowance = allowance_of(said.headers)
+        return sandbox.Checked(said.status_code, said.get("WWW-Authenticate", ""), allowance)
 
     if request.method != "POST":
         reply = sandbox.method_not_allowed()
     elif asking.body_length(request) > sandbox.LONGEST_BODY:
         reply = sandbox.too_long()
     else:
-        reply = sandbox.respond(request.body, check)
+        reply = sandbox.respond(request.body, check, _meter())
+    if reply.used and audience is not None:
+        usage = Usage(*astuple(reply.used))
+        record_usage(report=uuid4(), entries=[usage], audience=audience, by=System("sandbox"))
     return answers.answer(reply.body, reply.status, reply.headers)
+
+
+@cache
+def _meter() -> Meter:
+    """The counters `make run` gives the sandbox beside us, so that both doors share them."""
+    return Meter(settings.REDIS_URL)

@@ -14,6 +14,7 @@ from portal.applications.models import Application
 from portal.credentials.enums import CredentialStatus
 from portal.credentials.models import Credential
 from portal.credentials.selectors import unfinished_work
+from portal.credentials.usage import heaviest
 from portal.mail.selectors import unfinished_mail
 from portal.reviews.casefile import in_days
 from portal.reviews.selectors import PROMISED, QUEUE, desk_for, waiting_since
@@ -21,6 +22,7 @@ from portal.reviews.selectors import PROMISED, QUEUE, desk_for, waiting_since
 Bars = list[tuple[str, int]]
 AGES = (("Up to 2 days", 2), ("3 to 5 days", 5), ("6 to 10 days", 10))
 OLDER = "More than 10 days"
+MOST_HEAVY = 8
 
 
 def dashboard(user: User) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def dashboard(user: User) -> dict[str, Any]:
     if user.has_perm("applications.view_application"):
         parts |= {"desk": _desk(user), "funnel": _funnel(), "ages": _ages()}
     if user.has_perm("credentials.view_credential"):
-        parts |= {"by_phase": _keys(), "work": _work()}
+        parts |= {"by_phase": _keys(), "heaviest": heaviest(MOST_HEAVY), "work": _work()}
     return parts
 
 

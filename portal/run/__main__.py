@@ -51,7 +51,7 @@ def _serve(env: dict[str, str], web: int, sandbox: int) -> int:
     os.environ.update(env)  # to ask the worker, we speak to the broker ourselves
     processes = Processes()
     for name, command in commands(web, sandbox).items():
-        own = environment.sandbox(web) if name == "sandbox" else env
+        own = environment.sandbox(web, env["REDIS_URL"]) if name == "sandbox" else env
         processes.add_process(name, command, env=own, cwd=str(ROOT))
     return processes.run(lambda: _announce(processes, env["BASE_URL"], env["SANDBOX_URL"]))
 

@@ -11,6 +11,8 @@ from portal import embedded
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("DATA_DIR") or ROOT / ".data").resolve()
 GATEWAY = DATA / "demo" / "gateway.env"
+# What the sandbox has of ours: what any program needs, and its own setting.
+_BARE = ("PATH", "HOME", "LANG", "LIMITS_FAIL")
 
 
 def portal(urls: dict[str, str], web: int = 8000, sandbox: int = 8001) -> dict[str, str]:
@@ -27,11 +29,13 @@ def portal(urls: dict[str, str], web: int = 8000, sandbox: int = 8001) -> dict[s
     return told | os.environ | urls
 
 
-def sandbox(web: int) -> dict[str, str]:
-    """A gateway elsewhere would know no more than this: where to ask, and its own credentials."""
+def sandbox(web: int, counters: str) -> dict[str, str]:
+    """A gateway elsewhere would know no more than this: where to ask, its own credentials, and a
+    Redis to count in. Here that is the one that carries the rings; one of its own would do.
+    """
     known = dict(line.split("=", 1) for line in GATEWAY.read_text().splitlines())
-    bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return bare | known | {"PORTAL_URL": f"http://127.0.0.1:{web}"}
+    bare = {name: os.environ[name] for name in _BARE if name in os.environ}
+    return bare | known | {"PORTAL_URL": f"http://127.0.0.1:{web}", "SANDBOX_LIMITS_URL": counters}
 
 
 def _secrets() -> dict[str, str]:

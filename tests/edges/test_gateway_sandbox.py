@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from portal.audit.selectors import events_about
-from portal.credentials.models import Credential
+from portal.credentials.models import Credential, Grant, UsageDay
 from portal.gateway.models import Gateway
 from tests.factories.accounts import UserFactory
 from tests.factories.credentials import make_live_key
@@ -61,3 +61,24 @@ def test_a_key_in_the_address_is_refused_and_noted(client, key):
 def test_without_a_gateway_nothing_is_allowed(client, key):
     Gateway.objects.update(disabled_at=timezone.now(), disabled_by=UserFactory())
     assert ask(client, key[1]).status_code == 503
+
+
+def test_it_holds_to_the_grant_s_limits_and_counts(client, key):
+    credential, token = key
+    Grant.objects.filter(pk=credential.grant_id).update(requests_per_minute=2)
+    answers = [ask(client, token, model=model) for model in ("aurora", "", "aurora")]
+    assert [each.status_code for each in answers] == [200, 400, 429]
+    assert [each["RateLimit"].partition(";t=")[0] for each in answers] == [
+        '"requests";r=1',
+        '"requests";r=0',
+        '"requests";r=0',
+    ]
+    tokens = answers[0].json()["usage"]["total_tokens"]
+    counted = UsageDay.objects.values_list("grant", "requests", "tokens", "refused")
+    assert list(counted) == [(credential.grant_id, 2, tokens, 1)]
+
+
+def test_who_has_no_access_uses_up_nothing(client, key):
+    ask(client, None)
+    ask(client, key[1], capability="cyber:scan")
+    assert not UsageDay.objects.exists()

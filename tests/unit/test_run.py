@@ -86,9 +86,10 @@ def test_what_the_caller_says_stands(data, monkeypatch):
 
 def test_the_sandbox_knows_no_more_than_a_gateway_elsewhere(data):
     (data / "gateway.env").write_text("SANDBOX_GATEWAY_ID=gw\nSANDBOX_GATEWAY_SECRET=a=b\n")
-    told = environment.sandbox(8100)
+    told = environment.sandbox(8100, "redis://ours/0")
     assert told["SANDBOX_GATEWAY_SECRET"] == "a=b"
     assert told["PORTAL_URL"] == "http://127.0.0.1:8100"
+    assert told["SANDBOX_LIMITS_URL"] == "redis://ours/0"
     assert not {"SECRET_KEY", "DATABASE_URL", "CREDENTIAL_PEPPERS"} & set(told)
 
 

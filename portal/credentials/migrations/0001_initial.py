@@ -192,4 +192,34 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('lift_asked_at__isnull', True), ('lift_asked_by__isnull', True)), models.Q(('lift_asked_at__isnull', False), ('lift_asked_by__isnull', False)), _connector='OR'), name='freeze_lift_asked_at_with_lift_asked_by'), models.CheckConstraint(condition=models.Q(models.Q(('lifted_at__isnull', True), ('lifted_by__isnull', True)), models.Q(('lifted_at__isnull', False), ('lifted_by__isnull', False)), _connector='OR'), name='freeze_lifted_at_with_lifted_by'), models.CheckConstraint(condition=models.Q(('level', 'everything'), models.Q(('target', ''), _negated=True), _connector='XOR'), name='freeze_names_its_target'), models.CheckConstraint(condition=models.Q(('lifted_by__isnull', True), models.Q(('lift_asked_by__isnull', False), models.Q(('lifted_by', models.F('lift_asked_by')), _negated=True)), _connector='OR'), name='freeze_lifted_by_two'), models.UniqueConstraint(condition=models.Q(('lifted_at__isnull', True)), fields=('level', 'target'), name='freeze_in_force_once')],
             },
         ),
+        migrations.CreateModel(
+            name='UsageReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reporter', models.CharField(max_length=40)),
+                ('report', models.UUIDField()),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                'ordering': ('-at',),
+                'indexes': [models.Index(fields=['at'], name='usage_reports_by_age')],
+                'constraints': [models.UniqueConstraint(fields=('reporter', 'report'), name='usage_report_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='UsageDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('requests', models.PositiveBigIntegerField(default=0)),
+                ('tokens', models.PositiveBigIntegerField(default=0)),
+                ('refused', models.PositiveBigIntegerField(default=0)),
+                ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='usage', to='credentials.grant')),
+            ],
+            options={
+                'ordering': ('grant', 'day'),
+                'indexes': [models.Index(fields=['day'], name='usage_by_day')],
+                'constraints': [models.UniqueConstraint(fields=('grant', 'day'), name='usage_one_row_a_day')],
+            },
+        ),
     ]

@@ -24,18 +24,22 @@ from portal.credentials.services.issuing import (
 )
 from portal.credentials.services.revoking import revoke_credential, revoke_grant
 from portal.credentials.services.timing import close_what_is_over
+from portal.credentials.services.usage import Usage, forget_reports, record_usage
 
 __all__ = [
+    "Usage",
     "accept_offer",
     "allow_new_keys",
     "cancel_revocation",
     "claim_credential",
     "close_what_is_over",
     "finish_revocation",
+    "forget_reports",
     "issue_credential",
     "note_issue_failure",
     "open_grant",
     "preview_revocation",
+    "record_usage",
     "request_credential",
     "reserve_place",
     "resume_grant",

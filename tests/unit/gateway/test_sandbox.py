@@ -12,14 +12,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.gateway import sandbox
-from portal.gateway.sandbox import Checked, Portal, Sandbox, respond
+from portal.gateway.metering import Allowance, Meter
+from portal.gateway.sandbox import Checked, Portal, Sandbox
+from portal.gateway.tally import Tally, Used
 
-YES = Checked(200)
+PLENTY = Allowance("GRT-PLENTY", 1_000_000, 1_000_000_000)
+YES = Checked(200, allowance=PLENTY)
+IDENTITY = {
+    "X-Access-Grant": "GRT-ONE",
+    "X-Access-Requests-Per-Minute": "60",
+    "X-Access-Tokens-Per-Day": "1000",
+}
 GOOD = json.dumps({"model": "aurora", "input": "Hello there, model"}).encode()
 
 
 def allowed(scope):
     return YES
+
+
+def respond(body, check, meter=Meter(None)):  # noqa: B008 - one for all: there is plenty
+    return sandbox.respond(body, check, meter)
 
 
 # --- What the model does ----------------------------------------------------------------------
@@ -103,15 +115,67 @@ def test_any_body_gets_an_answer(body):
         (Checked(503), 503, "check_unavailable"),
         (Checked(204), 503, "check_unavailable"),
         (Checked(302), 503, "check_unavailable"),
+        (Checked(200), 503, "check_unavailable"),  # a yes that does not say how much
     ],
 )
 def test_all_but_200_is_no(checked, status, code):
     reply = respond(GOOD, lambda scope: checked)
     assert (reply.status, reply.body["error"]["code"]) == (status, code)
     assert "output" not in reply.body
+    assert reply.used is None  # nobody else's limit is used up by those who have no access
+
+
+def limited(requests, tokens):
+    return lambda scope: Checked(200, allowance=Allowance("GRT-FEW", requests, tokens))
+
+
+def test_what_an_answer_is_counted_as():
+    reply = respond(GOOD, allowed)
+    assert reply.used == Used("GRT-PLENTY", reply.used.day, requests=1, tokens=24)
+    reply = respond(BAD_BODIES[0], allowed)
+    assert reply.used == Used("GRT-PLENTY", reply.used.day, requests=1)
+    assert reply.headers["RateLimit"].startswith('"requests";r=')
+
+
+def test_requests_used_up():
+    meter = Meter(None)
+    assert respond(GOOD, limited(1, 1000), meter).status == 200
+    reply = respond(GOOD, limited(1, 1000), meter)
+    wait = int(reply.headers["Retry-After"])
+    assert 1 <= wait <= 60
+    assert (reply.status, reply.body["error"]) == (
+        429,
+        {
+            "type": "requests",
+            "code": "rate_limit_exceeded",
+            "message": "Your grant allows 1 requests a minute for all its keys together, and they "
+            f"are used up. Try again in {wait} second{'' if wait == 1 else 's'}.",
+        },
+    )
+    assert reply.used == Used("GRT-FEW", reply.used.day, refused=1)
+    assert reply.headers["RateLimit"].startswith(f'"requests";r=0;t={wait}, "tokens";r=976;t=')
+
+
+def test_tokens_used_up():
+    meter = Meter(None)
+    first = respond(GOOD, limited(60, 20), meter)  # it takes 24, and is the last
+    assert (first.status, '"tokens";r=0;' in first.headers["RateLimit"]) == (200, True)
+    reply = respond(GOOD, limited(60, 20), meter)
+    assert (reply.status, reply.body["error"]["type"]) == (429, "tokens")
+    assert "20 tokens a day (from 00:00 UTC)" in reply.body["error"]["message"]
+    assert reply.headers["RateLimit"].startswith('"requests";r=59;')  # it used up no request
+
+
+def test_a_limit_is_not_told_of_a_bad_body_first():
+    """Refused before the body is looked at: a caller above its limit costs little."""
+    reply = respond(b"{", limited(0, 1000), Meter(None))
+    assert reply.status == 429
 
 
 # --- As a process of its own -------------------------------------------------------------------
+
+
+KNOWN = "Basic R1ctQUFBQUFBQUE6dHBnX3NlY3JldA=="
 
 
 class FakePortal(BaseHTTPRequestHandler):
@@ -126,12 +190,23 @@ class FakePortal(BaseHTTPRequestHandler):
             server.let_go.wait(30)
             return
         self.send_response(server.status)
+        for name, value in server.identity.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", "0")
         if server.close:
             self.send_header("Connection", "close")
         self.end_headers()
         if server.close == "unannounced":
             self.close_connection = True
+
+    def do_POST(self):
+        server = self.server
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server.reported.append((self.path, dict(self.headers), json.loads(body)))
+        self.send_response(200)
+        self.send_header("Content-Length", "19")
+        self.end_headers()
+        self.wfile.write(b'{"not_counted": []}')
 
     def log_message(self, *args):
         pass
@@ -140,7 +215,8 @@ class FakePortal(BaseHTTPRequestHandler):
 @pytest.fixture
 def portal():
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakePortal)
-    server.asked, server.status, server.close = [], 200, ""
+    server.asked, server.status, server.close, server.reported = [], 200, "", []
+    server.identity = IDENTITY
     server.hang, server.let_go = threading.Event(), threading.Event()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -154,7 +230,7 @@ def portal():
 @pytest.fixture
 def app(portal):
     made = Portal(f"http://127.0.0.1:{portal.server_port}/", "GW-AAAAAAAA", "tpg_secret")
-    yield Sandbox(made)
+    yield Sandbox(made, Meter(None), Tally(made.report, every=3600))
     made._forget()
 
 
@@ -186,9 +262,49 @@ def test_it_asks_as_any_gateway_would(app, portal):
     ((path, sent, _),) = portal.asked
     assert path == "/gateway/authorize?scope=model%3Ainfer"
     assert {k: v for k, v in sent.items() if k not in {"Host", "Accept-Encoding"}} == {
-        "X-Gateway-Authorization": "Basic R1ctQUFBQUFBQUE6dHBnX3NlY3JldA==",
+        "X-Gateway-Authorization": KNOWN,
         "Authorization": "Bearer tpk_live_x",
         "X-Original-URI": "/sandbox/v1/responses?q=1",
+    }
+
+
+def test_it_holds_to_the_limits_it_is_told_and_a_changed_one_counts_at_once(app, portal):
+    portal.identity = IDENTITY | {"X-Access-Requests-Per-Minute": "1"}
+    assert [call(app)[0] for _ in range(2)] == [200, 429]
+    portal.identity = IDENTITY | {"X-Access-Requests-Per-Minute": "2"}
+    assert [call(app)[0] for _ in range(2)] == [200, 429]
+
+
+ODD = [
+    *(("X-Access-Grant", value) for value in (None, "", "GRT ONE", "GRT/ONE", "G" * 33)),
+    *(
+        (name, value)
+        for name in ("X-Access-Requests-Per-Minute", "X-Access-Tokens-Per-Day")
+        for value in (None, "", "-1", "many", "²", "1" * 20, "1, 2")
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), ODD)
+def test_a_yes_that_does_not_say_what_may_be_used_is_no(app, portal, name, value):
+    told = IDENTITY | {name: value}
+    portal.identity = {each: said for each, said in told.items() if said is not None}
+    assert call(app)[0] == 503
+
+
+def test_what_was_used_is_reported_with_its_own_credentials(app, portal):
+    assert [call(app)[0], call(app, b"{")[0]] == [200, 400]
+    assert app._tally.flush()
+    ((path, sent, report),) = portal.reported
+    assert (path, sent["Authorization"]) == ("/gateway/usage", KNOWN)
+    assert sent["Content-Type"] == "application/json"
+    (entry,) = report["entries"]
+    assert entry | {"day": ""} == {
+        "grant": "GRT-ONE",
+        "day": "",
+        "requests": 2,
+        "tokens": 24,
+        "refused": 0,
     }
 
 
@@ -219,7 +335,9 @@ def test_each_call_is_asked_anew(app, portal):
 def test_a_portal_that_is_down_is_no():
     with ThreadingHTTPServer(("127.0.0.1", 0), FakePortal) as closed:
         port = closed.server_port
-    app = Sandbox(Portal(f"http://127.0.0.1:{port}", "GW-AAAAAAAA", "x"))
+    down = Portal(f"http://127.0.0.1:{port}", "GW-AAAAAAAA", "x")
+    app = Sandbox(down, Meter(None), Tally(down.report))
+    assert down.report(b"{}") is None
     status, body, headers = call(app)
     assert (status, body["error"]["code"]) == (503, "check_unavailable")
     assert headers["Retry-After"] == "2"
@@ -254,6 +372,7 @@ def test_it_runs_without_settings_or_database(portal):
         "PORTAL_URL": "http://127.0.0.1:1",
         "SANDBOX_GATEWAY_ID": "GW-AAAAAAAA",
         "SANDBOX_GATEWAY_SECRET": "x",
+        "SANDBOX_LIMITS_URL": "redis://127.0.0.1:1/0",
     }
     done = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
