@@ -77,6 +77,12 @@ def test_it_is_read_only(client, settings):
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
 
 
+def test_it_is_scraped_from_inside_over_plain_http_and_by_whatever_name(client, settings):
+    settings.SECURE_SSL_REDIRECT, settings.METRICS_TOKEN = True, TOKEN
+    given = {"Authorization": f"Bearer {TOKEN}", "Host": "10.0.0.5:8000"}
+    assert client.get("/metrics", headers=given).status_code == 200
+
+
 # --- What the doors count -----------------------------------------------------------------------
 
 
