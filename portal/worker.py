@@ -6,8 +6,8 @@ import logging
 import time
 from typing import Any
 
-from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals, states
+from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from django.db import DatabaseError, InterfaceError
 
 from portal import heartbeats

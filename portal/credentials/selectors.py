@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Value
@@ -248,13 +248,6 @@ def _untold() -> Owed:
         due_since=Min("next_attempt_at", filter=Q(next_attempt_at__lte=timezone.now())),
     )
     return Owed(**found, dead=0)
-
-
-def unfinished_work() -> tuple[int, datetime | None, int]:
-    """(how many rows workers still owe, since when the oldest, how many are given up on)."""
-    owed = unfinished_by_kind().values()
-    oldest = min((each.since for each in owed if each.since), default=None)
-    return sum(each.waiting for each in owed), oldest, sum(each.dead for each in owed)
 
 
 def working_keys() -> QuerySet[Credential]:

@@ -32,7 +32,10 @@ def prepare() -> None:
         if not settings.METRICS_TOKEN:
             return
         os.environ[VARIABLE] = str(settings.DATA_DIR / "metrics")
-    place().mkdir(parents=True, exist_ok=True)
+    try:
+        place().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"Settings: '{VARIABLE}': no folder can be made there: {error}") from None
 
 
 def is_shared() -> bool:

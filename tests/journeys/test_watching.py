@@ -93,7 +93,7 @@ def test_two_web_processes_tell_one_sum_and_a_restart_loses_nothing(watched, ask
         # Whichever of the two is asked, each tells the same.
         assert [decided(address)[1] for _ in range(10)] == [2 * asked] * 10
     before = set(folder.glob("*.db"))
-    with web("portal.wsgi:application", env) as address:
+    with web("portal.wsgi:application", env | {"GRANIAN_WORKERS": "1"}) as address:
         ask(address)
         total = 2 * asked + 1
         until(lambda: decided(address) == ({"allowed": asked + 1, "malformed": asked}, total))

@@ -3,8 +3,8 @@
 import logging
 
 import pytest
-from billiard.exceptions import TimeLimitExceeded
 from celery import signals
+from celery.exceptions import TimeLimitExceeded
 from django.db import OperationalError
 
 from portal import heartbeats, worker

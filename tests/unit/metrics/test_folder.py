@@ -95,3 +95,10 @@ def test_the_variable_has_the_last_word(monkeypatch, settings, tmp_path):
     settings.METRICS_TOKEN = "t" * 32
     folder.prepare()
     assert (folder.place(), folder.place().is_dir()) == (tmp_path / "elsewhere", True)
+
+
+def test_where_no_folder_can_be_made_the_start_stops_and_says_so(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(folder.VARIABLE, str(tmp_path / "file" / "metrics"))
+    with pytest.raises(SystemExit, match="'PROMETHEUS_MULTIPROC_DIR': no folder can be made"):
+        folder.prepare()
