@@ -5,10 +5,11 @@ A lost, late or doubled message is therefore harmless: every task looks at its r
 """
 
 import os
+from logging.config import dictConfig
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, setup_logging, worker_init
 
 from portal.checks import refuse_unsound_doorbell
 
@@ -20,6 +21,21 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 # after every task, whatever CONN_MAX_AGE says.
 app.conf["CELERY_DB_REUSE_MAX"] = 1000
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _write_as_the_web_does(**_signal: Any) -> None:
+    """Celery sets up no log of its own for a worker or beat when somebody else does."""
+    from django.conf import settings  # noqa: PLC0415 - read when something starts, not on import
+
+    dictConfig(settings.LOGGING)
+
+
+@worker_init.connect
+def _watch_over_tasks(**_signal: Any) -> None:
+    from portal import worker  # noqa: PLC0415 - models need Django set up
+
+    worker.install()
 
 
 @beat_init.connect

@@ -2,7 +2,8 @@
 
 Publishing happens in one background thread per process. A broker that is down, slow or silent
 costs the request nothing; the ring is lost and `reconcile` rings again from the row in
-PostgreSQL, which is the queue of record (docs/adr/0001).
+PostgreSQL, which is the queue of record (docs/adr/0001). With the ring goes the id of the request
+that led to it (portal.worker reads it).
 """
 
 import logging
@@ -14,10 +15,12 @@ from celery import Task, current_app
 from django.conf import settings
 from django.db import transaction
 
+from portal.request_id import request_id
+
 log = logging.getLogger(__name__)
 
 _CAPACITY = 10_000
-_rings: queue.Queue[tuple[str, tuple[Any, ...]]] = queue.Queue(maxsize=_CAPACITY)
+_rings: queue.Queue[tuple[str, tuple[Any, ...], str]] = queue.Queue(maxsize=_CAPACITY)
 _starting = threading.Lock()
 _ringer: threading.Thread | None = None
 
@@ -32,7 +35,7 @@ def ring(task: Task, *args: int | str) -> None:
     if not settings.DOORBELL:
         return
     try:
-        _rings.put_nowait((task.name, args))
+        _rings.put_nowait((task.name, args, request_id.get()))
     except queue.Full:
         log.warning("doorbell: %s dropped, the broker has been silent for long", task.name)
         return
@@ -49,8 +52,9 @@ def _ensure_ringer() -> None:
 
 def _publish_forever() -> None:
     while True:
-        name, args = _rings.get()
+        name, args, asked_by = _rings.get()
+        headers = {"request_id": asked_by} if asked_by else {}
         try:
-            current_app.send_task(name, args=args, retry=False)
+            current_app.send_task(name, args=args, headers=headers, retry=False)
         except Exception as error:  # noqa: BLE001 - whatever the broker says, the row remains
             log.warning("doorbell: %s not rung: %s", name, type(error).__name__)

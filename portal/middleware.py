@@ -1,9 +1,9 @@
-"""What holds for every request: an id to quote, the reader's time zone, refusals turned into
-answers in one place.
+"""What holds for every request: an id to quote, a line in the log, the reader's time zone, refusals
+turned into answers in one place.
 """
 
-import re
-import uuid
+import logging
+import time
 import zoneinfo
 from collections.abc import Callable
 from urllib.parse import unquote
@@ -21,13 +21,17 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from portal.errors import DomainError
-from portal.request_id import request_id
+from portal.metrics import note_request
+from portal.request_id import believed, request_id
 from portal.views import method_not_allowed
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-_PLAUSIBLE = re.compile(r"[0-9A-Za-z-]{8,36}")
+access = logging.getLogger("portal.access")
+
 _MACHINE_PATHS = ("/oauth/", "/gateway/", "/sandbox/")
+_ASKED_OFTEN = (*_MACHINE_PATHS, "/healthz", "/readyz", "/metrics")
+_LONGEST_PATH = 200
 
 
 class RequestIdMiddleware:
@@ -37,8 +41,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-Id", "")
-        current = given if _PLAUSIBLE.fullmatch(given) else str(uuid.uuid4())
+        current = believed(request.META.get("HTTP_X_REQUEST_ID"))
         token = request_id.set(current)
         try:
             response = self.get_response(request)
@@ -46,6 +49,56 @@ class RequestIdMiddleware:
             request_id.reset(token)
         response["X-Request-Id"] = current
         return response
+
+
+class AccessMiddleware:
+    """Counts each page and writes one line about it.
+
+    Machines ask by the thousand, and their answers are counted by reason where they are given; of
+    what they and probes ask, only what failed here is told.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        began = time.perf_counter()
+        response = self.get_response(request)
+        often = request.path_info.startswith(_ASKED_OFTEN)
+        if often and response.status_code < 500:
+            return response
+        seconds = time.perf_counter() - began
+        match = request.resolver_match
+        route = match.view_name if match else ""
+        if not often:
+            note_request(view=route or "none", status=response.status_code, seconds=seconds)
+        _tell(request, response, route, round(seconds * 1000))
+        return response
+
+
+def _tell(request: HttpRequest, response: HttpResponse, route: str, milliseconds: int) -> None:
+    """A route has a name without references in it; only where there is none the path is told, and
+    never what follows the question mark, where codes and searches stand.
+    """
+    path = "" if route else request.path[:_LONGEST_PATH]
+    # As somebody looked who asks: looking here would cost what nobody wanted.
+    user = getattr(request, "_cached_user", None)
+    access.log(
+        logging.ERROR if response.status_code >= 500 else logging.INFO,
+        "%s %s: %d after %d ms",
+        request.method,
+        route or path,
+        response.status_code,
+        milliseconds,
+        extra={
+            "method": request.method,
+            "route": route,
+            "path": path,
+            "status": response.status_code,
+            "duration_ms": milliseconds,
+            "user": getattr(user, "ref", ""),
+        },
+    )
 
 
 class NulMiddleware:

@@ -67,6 +67,10 @@ _login_texts = {
     ),
 }
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not RELAXED)
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="", validate=variables.token_or_nothing) or ""
+LOG_FORMAT = env.str(
+    "LOG_FORMAT", default="line" if RELAXED else "json", validate=variables.log_format
+)
 # Off only in tests that look at a row before any worker could.
 DOORBELL = env.bool("DOORBELL", default=True)
 
@@ -133,6 +137,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "portal.middleware.RequestIdMiddleware",
+    "portal.middleware.AccessMiddleware",
     "portal.gateway.middleware.MachineMiddleware",  # machines go no further than this
     "portal.middleware.NulMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -208,7 +213,6 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 30
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
@@ -217,7 +221,8 @@ def _every(seconds: int, task: str) -> dict[str, Any]:
     """A ring nobody took within its time is void: an hour without workers leaves a few, not
     hundreds. A minute at least, as the clocks of two machines may differ.
     """
-    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 60)}}
+    options = {"expires": max(seconds, 60), "headers": {"rung_by": "beat"}}
+    return {"task": task, "schedule": seconds, "options": options}
 
 
 CELERY_BEAT_SCHEDULE = {
@@ -248,6 +253,7 @@ SECURE_REDIRECT_EXEMPT = [
     # one would protect nothing: the key has been sent by then.
     r"^healthz$",
     r"^readyz$",
+    r"^metrics$",
     r"^oauth/introspect$",
     r"^gateway/authorize(/|$)",
     r"^gateway/usage$",
@@ -358,17 +364,26 @@ FORMAT_MODULE_PATH = "portal.formats"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"no_keys": {"()": "portal.redaction.RedactKeys"}},
+    "filters": {
+        "no_keys": {"()": "portal.redaction.RedactKeys"},
+        "not_told_twice": {"()": "portal.log_lines.NotToldTwice"},
+    },
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "line": {"()": "portal.log_lines.Line"},
+        "json": {"()": "portal.log_lines.JsonLine"},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": LOG_FORMAT,
             "filters": ["no_keys"],
         },
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "propagate": False},
+        "django.request": {"level": "ERROR", "filters": ["not_told_twice"]},
+        # Of each task it tells several times; portal.worker tells once.
+        "celery": {"level": "WARNING"},
+    },
 }

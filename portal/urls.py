@@ -4,10 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 
 from portal import gallery, health, landing, throttle, views
+from portal.metrics.views import metrics
 
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path(".well-known/security.txt", views.security_txt, name="security_txt"),
     path("", include("portal.gateway.urls")),
     path("gallery/", gallery.gallery, name="gallery"),

@@ -5,6 +5,7 @@ that follow the variable's name on the terminal.
 import base64
 import binascii
 import json
+import re
 from urllib.parse import SplitResult, urlsplit
 
 import dj_email_url
@@ -87,6 +88,17 @@ def mail_server(value: str) -> None:
 def count(value: int) -> None:
     if value < 0:
         raise ValidationError("must be 0 or more")
+
+
+def token_or_nothing(value: str) -> None:
+    """What goes into an Authorization header as it is (RFC 6750, section 2.1)."""
+    if value and (len(value) < 32 or not re.fullmatch(r"[0-9A-Za-z._~+/-]+=*", value)):
+        raise ValidationError("must be at least 32 random characters: letters, digits, - . _ ~ + /")
+
+
+def log_format(value: str) -> None:
+    if value not in {"json", "line"}:
+        raise ValidationError("must be json or line")
 
 
 def login_app(value: str) -> None:

@@ -4,12 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.fields.json import KT
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from accounts.enums import MemberRole
@@ -25,6 +25,7 @@ from portal.credentials.enums import (
 from portal.credentials.lifecycle import LIVE, OCCUPYING
 from portal.credentials.models import Credential, Grant, Revocation, RevocationItem
 from portal.errors import Invalid
+from portal.owed import Owed
 from portal.programs.models import ModelRelease, RolloutPhase
 from portal.redaction import redact
 
@@ -36,6 +37,7 @@ _KID_IN_KEY = re.compile(r"tpk_(?:live|test)_([0-9A-Za-z]{16})(?![0-9A-Za-z])")
 _BETWEEN_KIDS = re.compile(r"[\s,;\"'`]+")
 MOST_KIDS = 100_000
 MOST_NAMES = 200  # people or partners a search by part of a name looks under
+_BEGUN = [GrantStatus.ACTIVATING, GrantStatus.ACTIVE, GrantStatus.SUSPENDED]
 
 
 @dataclass(frozen=True)
@@ -214,18 +216,43 @@ def unfinished_revocations() -> list[int]:
     return list(open_cases.order_by("pk").distinct().values_list("pk", flat=True)[:RING_AT_MOST])
 
 
-def unfinished_work() -> tuple[int, datetime | None, int]:
-    """(how many rows workers still owe, since when the oldest, how many are given up on)."""
-    owed = Credential.objects.filter(
-        status=CredentialStatus.REQUESTED,
-        grant__status__in=[GrantStatus.ACTIVATING, GrantStatus.ACTIVE, GrantStatus.SUSPENDED],
-    ).aggregate(count=Count("pk"), oldest=Min("requested_at"))
-    items = RevocationItem.objects.filter(
-        status__in=[ItemStatus.PENDING, ItemStatus.FAILED]
-    ).aggregate(count=Count("pk"), oldest=Min("revocation__confirmed_at"))
+def unfinished_by_kind() -> dict[str, Owed]:
+    """What workers still owe: keys to be prepared, and holders to be told of a revocation."""
+    return {"issue": _unprepared(), "revocation": _untold()}
+
+
+def _unprepared() -> Owed:
+    """A grant that begins later is owed nothing until then."""
+    now = timezone.now()
+    owed = Q(grant__status__in=_BEGUN) | Q(
+        grant__status=GrantStatus.SCHEDULED, grant__starts_at__lte=now
+    )
+    since = Greatest("requested_at", "grant__starts_at")
+    found = Credential.objects.filter(owed, status=CredentialStatus.REQUESTED).aggregate(
+        waiting=Count("pk"),
+        since=Min(since),
+        due_since=Min(
+            Greatest(since, "grant__next_attempt_at"), filter=Q(grant__next_attempt_at__lte=now)
+        ),
+    )
     dead = Grant.objects.filter(status=GrantStatus.ACTIVATION_FAILED).count()
-    oldest = min(filter(None, (owed["oldest"], items["oldest"])), default=None)
-    return owed["count"] + items["count"], oldest, dead
+    return Owed(**found, dead=dead)
+
+
+def _untold() -> Owed:
+    """Holders are tried for without end, so none of these is ever given up."""
+    unfinished = Q(status__in=[ItemStatus.PENDING, ItemStatus.FAILED])
+    found = RevocationItem.objects.filter(unfinished).aggregate(
+        waiting=Count("pk"),
+        since=Min("revocation__confirmed_at"),
+        due_since=Min("next_attempt_at", filter=Q(next_attempt_at__lte=timezone.now())),
+    )
+    return Owed(**found, dead=0)
+
+
+def working_keys() -> QuerySet[Credential]:
+    """Keys that could be used now, as far as the key alone decides."""
+    return Credential.objects.filter(status=CredentialStatus.ACTIVE, expires_at__gt=timezone.now())
 
 
 def search_grants(grants: QuerySet[Grant], text: str) -> QuerySet[Grant]:

@@ -12,12 +12,8 @@ from django.urls import Resolver404, resolve
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 MACHINE_PATHS = (
-    "/oauth/introspect",
-    "/gateway/authorize",
-    "/gateway/usage",
-    "/sandbox/",
-    "/healthz",
-    "/readyz",
+    *("/oauth/introspect", "/gateway/authorize", "/gateway/usage", "/sandbox/"),
+    *("/healthz", "/readyz", "/metrics"),
 )
 
 

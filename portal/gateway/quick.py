@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -23,6 +24,7 @@ from portal.credentials.verification import verify
 from portal.gateway import answers
 from portal.gateway.asking import FORM, OPEN_PLACES, bearer_of, scopes_of
 from portal.gateway.authentication import authenticate
+from portal.metrics import note_decision
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ def quick(application: Application) -> Application:
         answer = _ANSWERS.get(environ["PATH_INFO"])
         if answer is None:
             return application(environ, start)
+        began = time.perf_counter()
         try:
             found = answer(environ)
         except (DatabaseError, InterfaceError) as error:
@@ -60,6 +63,8 @@ def quick(application: Application) -> Application:
         if found is None:
             return application(environ, start)
         headers, body = found
+        door = environ["PATH_INFO"].rpartition("/")[2]
+        note_decision(door=door, code="allowed", seconds=time.perf_counter() - began)
         start("200 OK", [*_ALWAYS, *headers, ("Content-Length", str(len(body)))])
         return [body]
 

@@ -12,7 +12,7 @@ from portal.audit.services import System
 from portal.credentials.services import Usage, record_usage
 from portal.gateway import answers, asking
 from portal.gateway.authentication import authenticate
-from portal.gateway.views import _not_a_gateway, machine
+from portal.gateway.views import CODE, machine, not_a_gateway
 
 LONGEST = 256 * 1024  # bytes
 MOST_ENTRIES = 1000
@@ -27,7 +27,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Read = tuple[UUID, list[Any]]
 
 
-@machine
+@machine("usage")
 def report_usage(request: HttpRequest) -> HttpResponse:
     """Count a report, once. 200 says which entries were not counted, and why."""
     if request.method != "POST":
@@ -36,7 +36,7 @@ def report_usage(request: HttpRequest) -> HttpResponse:
         return refusal
     gateway = authenticate(request.META.get("HTTP_AUTHORIZATION"))
     if gateway is None:
-        return _not_a_gateway(request)
+        return not_a_gateway(request)
     if request.content_type != "application/json" or asking.body_length(request) > LONGEST:
         return answers.malformed(f"Send application/json, at most {LONGEST // 1024} kB.")
     read = _read(request.body)
@@ -49,6 +49,7 @@ def report_usage(request: HttpRequest) -> HttpResponse:
         audience=gateway.audience,
         by=System(gateway.client_id),
     )
+    request.META[CODE] = "allowed"
     if said is None:
         return answers.answer({"report": str(report), "repeated": True, "not_counted": []})
     why = iter(said)

@@ -1,6 +1,7 @@
 """The doors machines knock at. Whatever goes wrong here, the answer is never yes."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import astuple
 from functools import cache, wraps
@@ -20,35 +21,60 @@ from portal.gateway import answers, asking, limits, sandbox
 from portal.gateway.authentication import authenticate
 from portal.gateway.metering import Meter, allowance_of
 from portal.gateway.selectors import sandbox_audience
+from portal.metrics import note_decision
 
 log = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
 
+# Where in a request's META a view leaves why it answered as it did, for the metrics.
+CODE = "portal.code"
 
-def machine(view: View) -> View:
-    """Fail closed and in the caller's language: JSON, no traceback, never cached.
+
+def machine(door: str) -> Callable[[View], View]:
+    """Fail closed and in the caller's language: JSON, no traceback, never cached; and be counted.
 
     CSRF-exempt because every call carries its own credentials and cookies count for nothing.
     """
 
-    @wraps(view)
+    def decorate(view: View) -> View:
+        guarded = _failing_closed(view, door)
+
+        @wraps(view)
+        def counted(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+            began = time.perf_counter()
+            response = guarded(request, *args, **kwargs)
+            code = request.META.get(CODE, "malformed_request")
+            note_decision(door=door, code=code, seconds=time.perf_counter() - began)
+            return response
+
+        return csrf_exempt(counted)
+
+    return decorate
+
+
+def _failing_closed(view: View, door: str) -> View:
     def guarded(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("no answer from the database: %s", type(error).__name__)
+            request.META[CODE] = "unavailable"
+            log.warning(
+                "no answer from the database: %s", type(error).__name__, extra={"door": door}
+            )
             return answers.unavailable()
         except (SuspiciousOperation, UnreadablePostError):
+            request.META[CODE] = "malformed_request"
             return answers.malformed("The request is too large or was cut off.")
         except Exception:
-            log.exception("a machine's request failed")
+            request.META[CODE] = "error"
+            log.exception("a machine's request failed", extra={"door": door})
             return answers.error("server_error", "Something failed here; nothing is allowed.", 500)
 
-    return csrf_exempt(guarded)
+    return guarded
 
 
-@machine
+@machine("introspect")
 def introspect(request: HttpRequest) -> HttpResponse:
     """RFC 7662. Everything that is not active gets the same seventeen bytes."""
     asking.key_in_the_open(request)
@@ -58,19 +84,20 @@ def introspect(request: HttpRequest) -> HttpResponse:
         return refusal
     gateway = authenticate(request.META.get("HTTP_AUTHORIZATION"))
     if gateway is None:
-        return _not_a_gateway(request)
+        return not_a_gateway(request)
     token = asking.form_token(request)
     if token is None:
         return answers.malformed(
             "Send one token in a form-encoded body and nothing in the address."
         )
     found = verify(token, audience=gateway.audience, scope=None)
+    request.META[CODE] = found.verdict.code or "allowed"
     if not found.verdict or found.facts is None:
         return answers.answer({"active": False})
     return answers.answer(answers.introspected(found.facts))
 
 
-@machine
+@machine("authorize")
 def authorize(request: HttpRequest, rest: str = "") -> HttpResponse:
     """May this key do this? For nginx, Traefik, Caddy and Envoy: 200, 401 or 403.
 
@@ -80,25 +107,28 @@ def authorize(request: HttpRequest, rest: str = "") -> HttpResponse:
     exposed = asking.key_in_the_open(request)
     gateway = authenticate(request.META.get("HTTP_X_GATEWAY_AUTHORIZATION"))
     if gateway is None:
-        return _not_a_gateway(request)
+        return not_a_gateway(request)
     scope = asking.needed_scope(request, rest)
     if scope is None:
         return answers.malformed("Name the scope this call needs: ?scope= or X-Required-Scope.")
     if exposed:
         return answers.exposed_key()
-    return judge(asking.bearer(request), audience=gateway.audience, scope=scope)
+    return judge(request, audience=gateway.audience, scope=scope)
 
 
-def _not_a_gateway(request: HttpRequest) -> HttpResponse:
+def not_a_gateway(request: HttpRequest) -> HttpResponse:
+    request.META[CODE] = "not_a_gateway"
     wait = limits.wait_after_failure(request)
     return answers.too_many_failures(wait) if wait else answers.unknown_gateway()
 
 
-def judge(token: str | None, *, audience: str, scope: str) -> HttpResponse:
-    """Turn the decision about one presented key into an answer."""
+def judge(request: HttpRequest, *, audience: str, scope: str) -> HttpResponse:
+    """Turn the decision about the key that was presented into an answer."""
+    token = asking.bearer(request)
     if token is None:
         return answers.no_key()
     found = verify(token, audience=audience, scope=scope)
+    request.META[CODE] = found.verdict.code or "allowed"
     if found.verdict and found.facts is not None:
         return HttpResponse(headers={"Cache-Control": "no-store"} | answers.identity(found.facts))
     if found.verdict.code == DenyCode.SCOPE_NOT_HELD:
@@ -106,7 +136,7 @@ def judge(token: str | None, *, audience: str, scope: str) -> HttpResponse:
     return answers.bad_key()
 
 
-@machine
+@machine("sandbox")
 def sandbox_responses(request: HttpRequest) -> HttpResponse:
     """The sandbox model at the portal's own address, in a demo only: same check, same answers."""
     exposed = asking.key_in_the_open(request)
@@ -114,9 +144,9 @@ def sandbox_responses(request: HttpRequest) -> HttpResponse:
 
     def check(scope: str) -> sandbox.Checked:
         if audience is None:
+            request.META[CODE] = "unavailable"
             return sandbox.Checked(503)
-        token = asking.bearer(request)
-        said = answers.exposed_key() if exposed else judge(token, audience=audience, scope=scope)
+        said = answers.exposed_key() if exposed else judge(request, audience=audience, scope=scope)
         allowance = allowance_of(said.headers)
         return sandbox.Checked(said.status_code, said.get("WWW-Authenticate", ""), allowance)
 

@@ -1,29 +1,19 @@
-"""What is not sent yet, for the staff's page and for /readyz."""
-
-from dataclasses import dataclass
-from datetime import timedelta
+"""What is not sent yet, for the staff's page, for /readyz and for the metrics."""
 
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from portal.mail.models import OutgoingMail
+from portal.owed import Owed
 
 
-@dataclass(frozen=True, slots=True)
-class UnfinishedMail:
-    """`oldest` is None when nothing waits; `dead` were given up and wait for a person."""
-
-    waiting: int
-    oldest: timedelta | None
-    dead: int
-
-
-def unfinished_mail() -> UnfinishedMail:
+def unfinished_mail() -> Owed:
     alive = Q(dead_at=None)
+    due = alive & Q(next_attempt_at__lte=timezone.now())
     found = OutgoingMail.objects.filter(sent_at=None).aggregate(
         waiting=Count("pk", filter=alive),
         since=Min("queued_at", filter=alive),
+        due_since=Min("next_attempt_at", filter=due),
         dead=Count("pk", filter=~alive),
     )
-    oldest = timezone.now() - found["since"] if found["since"] else None
-    return UnfinishedMail(found["waiting"], oldest, found["dead"])
+    return Owed(**found)

@@ -6,17 +6,13 @@ from typing import Any
 from django.db.models import Case, Count, Q, Value, When
 from django.db.models.functions import Now
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.models import User
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
-from portal.credentials.enums import CredentialStatus
-from portal.credentials.models import Credential
-from portal.credentials.selectors import unfinished_work
+from portal.credentials.selectors import working_keys
 from portal.credentials.usage import heaviest
-from portal.mail.selectors import unfinished_mail
-from portal.reviews.casefile import in_days
+from portal.reviews.machinery import facts_and_advice
 from portal.reviews.selectors import PROMISED, QUEUE, desk_for, waiting_since
 
 Bars = list[tuple[str, int]]
@@ -31,7 +27,8 @@ def dashboard(user: User) -> dict[str, Any]:
     if user.has_perm("applications.view_application"):
         parts |= {"desk": _desk(user), "funnel": _funnel(), "ages": _ages()}
     if user.has_perm("credentials.view_credential"):
-        parts |= {"by_phase": _keys(), "heaviest": heaviest(MOST_HEAVY), "work": _work()}
+        parts |= {"by_phase": _keys(), "heaviest": heaviest(MOST_HEAVY)}
+        parts["machinery"], parts["advice"] = facts_and_advice()
     return parts
 
 
@@ -78,29 +75,10 @@ def _ages() -> Bars:
 
 def _keys() -> Bars:
     """Keys that could be used now, by the phase of their grant."""
-    now = timezone.now()
     rows = (
-        Credential.objects.filter(status=CredentialStatus.ACTIVE, expires_at__gt=now)
+        working_keys()
         .values_list("grant__phase__release__name", "grant__phase__name")
         .annotate(number=Count("pk"))
         .order_by("grant__phase__release__name", "grant__phase__order")
     )
     return [(f"{release}: {phase}", number) for release, phase, number in rows]
-
-
-def _work() -> list[tuple[str, str]]:
-    """What workers still owe; on a good day nothing, or a few seconds."""
-    count, since, dead = unfinished_work()
-    mail = unfinished_mail()
-    waits = [timezone.now() - since] if since else []
-    waits += [mail.oldest] if mail.oldest else []
-    return [
-        ("Rows and mails still owed", f"{count + mail.waiting:,}"),
-        ("Oldest has waited", in_seconds(max(waits)) if waits else "Nothing waits"),
-        ("Given up on, for people to look at", f"{dead + mail.dead:,}"),
-    ]
-
-
-def in_seconds(span: timedelta) -> str:
-    seconds = max(int(span.total_seconds()), 0)
-    return f"{seconds} s" if seconds < 3600 else in_days(span)

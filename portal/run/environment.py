@@ -21,6 +21,7 @@ def portal(urls: dict[str, str], web: int = 8000, sandbox: int = 8001) -> dict[s
         **_secrets(),
         "DEMO": "1",
         "DATA_DIR": str(DATA),
+        "PROMETHEUS_MULTIPROC_DIR": str(DATA / "metrics"),
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "BASE_URL": f"http://127.0.0.1:{web}",
         "SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
@@ -43,6 +44,10 @@ def _secrets() -> dict[str, str]:
     path = DATA / "secrets.json"
     if not path.exists():
         pepper = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        fresh = {"SECRET_KEY": secrets.token_urlsafe(64), "CREDENTIAL_PEPPERS": f"1:{pepper}"}
+        fresh = {
+            "SECRET_KEY": secrets.token_urlsafe(64),
+            "CREDENTIAL_PEPPERS": f"1:{pepper}",
+            "METRICS_TOKEN": secrets.token_urlsafe(32),
+        }
         embedded.write_private(path, json.dumps(fresh))
     return dict(json.loads(path.read_text()))

@@ -45,7 +45,8 @@ PARTS = {
 # test_look.py has; what the admin lets nobody do. Of the admin's histories, all alike, one is
 # looked at.
 NO_PAGES = re.compile(
-    r"healthz|readyz|gallery|security_txt|introspect|authorize|authorize_envoy|usage|sandbox|None"
+    r"healthz|readyz|metrics|gallery|security_txt|introspect|authorize|authorize_envoy|usage|sandbox"
+    r"|None"
     r"|mfa_(login|signup|authenticate|reauthenticate|download)\w*|account_confirm_login_code"
     r"|account_email_verification_sent|account_reset_password_from_key|socialaccount_signup"
     r"|applications:send|credentials:request_key"

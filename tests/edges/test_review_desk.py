@@ -530,6 +530,8 @@ def test_the_first_page_counts_for_each_what_they_may_see():
     assert "Working keys by phase" not in reviewer
     responder = signed_in(staff("incident_responder")).get("/admin/").text
     assert "Working keys by phase" in responder
+    assert ("Machinery" in responder, "Machinery" in reviewer) == (True, False)
     assert "Oldest has waited" in responder
+    assert "No worker is heard of." in responder
     assert "Applications by where they stand" not in responder
     assert "by phase" not in signed_in(UserFactory(is_staff=True)).get("/admin/").text

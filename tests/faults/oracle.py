@@ -9,7 +9,7 @@ from portal.applications.lifecycle import EVENT
 from portal.audit.models import Event
 from portal.credentials.lifecycle import CREDENTIAL_EVENT, GRANT_EVENT, LIVE
 from portal.credentials.models import Credential, Grant, Revocation
-from portal.credentials.selectors import places_taken, unfinished_work
+from portal.credentials.selectors import places_taken, unfinished_by_kind
 from portal.credentials.tasks import finish_revocation, issue_credential
 from portal.credentials.verification import explain_many
 from portal.programs.models import RolloutPhase
@@ -59,9 +59,10 @@ def assert_all_in_order():
 
 def assert_nothing_unfinished():
     """Workers owe nothing, and have given up on nothing."""
-    count, _oldest, dead = unfinished_work()
-    activating = Grant.objects.filter(status="activating").count()
-    assert (count, dead, activating) == (0, 0, 0)
+    owed = unfinished_by_kind()
+    left = {kind: (rows.waiting, rows.dead) for kind, rows in owed.items()}
+    assert left == dict.fromkeys(owed, (0, 0))
+    assert not Grant.objects.filter(status="activating").exists()
 
 
 def assert_no_key_in_any_store():

@@ -22,6 +22,7 @@ from portal.credentials.tasks import issue_credential, reconcile
 from portal.credentials.verification import verify
 from portal.embedded import valkey
 from portal.embedded.process import claim, find
+from portal.heartbeats import last_seen
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.faults.locks import held, somebody_waits_for_a_lock
@@ -121,6 +122,7 @@ def test_a_queue_that_was_emptied_is_rung_again_by_beat(worker):
     worker.start(beat=True)
     until(is_ready(grant))
     assert_finished(grant)
+    until(lambda: all(last_seen().values()))
 
 
 def test_a_message_delivered_ten_times_at_once_issues_once(worker):

@@ -51,6 +51,10 @@ NO_WRITES = {
     "portal/cached.py": ["connection.cursor", "cursor.execute"],
     # Failures counted, which the cache forgets again.
     "portal/gateway/limits.py": ["cache.set"],
+    # When worker and beat were last seen, for which nobody answers.
+    "portal/heartbeats.py": ["Heartbeat.objects.bulk_create"],
+    # Sets how long the questions that follow may take.
+    "portal/metrics/standing.py": ["connection.cursor", "cursor.execute"],
     # A form's own rows, not yet saved: the service saves them.
     "portal/programs/admin.py": ["formset.save"],
     # Plain Python.
@@ -61,6 +65,7 @@ NO_WRITES = {
     "portal/middleware.py": ["request_id.set"],
     "portal/reviews/policies.py": ["theirs.add"],
     "portal/run/__main__.py": ["os.environ.update"],
+    "portal/worker.py": ["request_id.set", "request_id.set"],
     "portal/settings.py": ["_database.update", "vars().update"],
 }
 

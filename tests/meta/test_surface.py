@@ -58,6 +58,7 @@ MADE_IN_THE_ADMIN = {
 }
 # Open to nobody in this world, so nothing is shown by a refusal here.
 NEEDS_MORE = {
+    "metrics": "a token; tests/edges has it",
     "demo:message": "a mail in the folder; tests/edges has it",
     "mfa_deactivate_totp": "an authenticator",
     "mfa_view_recovery_codes": "an authenticator",

@@ -1,5 +1,6 @@
 """Rung after commit, never before, and never at the caller's cost."""
 
+import json
 import logging
 import queue
 
@@ -11,6 +12,7 @@ from django.db import transaction
 
 from portal import doorbell
 from portal.credentials.tasks import issue_credential, reconcile
+from portal.request_id import request_id
 from tests.processes import until
 
 
@@ -68,3 +70,17 @@ def test_a_silenced_doorbell_rings_nobody(settings, monkeypatch):
     monkeypatch.setattr(doorbell, "_rings", rings)
     doorbell.ring(reconcile)
     assert rings.empty()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_ring_carries_the_id_of_the_request_that_led_to_it(broker):
+    token = request_id.set("8f14e45f-ceea-467f-a0e6-d5f5d1e1a1b2")
+    with transaction.atomic():
+        doorbell.ring_after_commit(issue_credential, 7)
+    request_id.reset(token)
+    doorbell.ring(reconcile)
+    until(lambda: waiting(broker) == 2)
+    messages = broker.lrange(f"{django_settings.REDIS_PREFIX}celery", 0, -1)
+    headers = {each["task"]: each for each in (json.loads(m)["headers"] for m in messages)}
+    assert headers["credentials.issue"]["request_id"] == "8f14e45f-ceea-467f-a0e6-d5f5d1e1a1b2"
+    assert "request_id" not in headers["credentials.reconcile"]

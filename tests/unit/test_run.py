@@ -73,6 +73,8 @@ def test_secrets_are_made_once_and_are_private(data):
     first = environment.portal({})
     assert environment.portal({}) == first
     assert len(first["SECRET_KEY"]) > 50
+    assert len(first["METRICS_TOKEN"]) >= 32
+    assert first["PROMETHEUS_MULTIPROC_DIR"] == str(data / "metrics")
     assert stat.S_IMODE((data / "secrets.json").stat().st_mode) == 0o600
 
 
@@ -204,4 +206,5 @@ def test_secrets_survive_as_json(data):
     assert set(json.loads((data / "secrets.json").read_text())) == {
         "SECRET_KEY",
         "CREDENTIAL_PEPPERS",
+        "METRICS_TOKEN",
     }

@@ -23,6 +23,8 @@ OPTIONAL = [
     "DATA_DIR",
     "DOORBELL",
     "EMAIL_URL",
+    "LOG_FORMAT",
+    "METRICS_TOKEN",
     "SANDBOX_URL",
     "STAFF_MFA_REQUIRED",
     "TRUSTED_PROXY_COUNT",
@@ -102,6 +104,10 @@ def test_all_that_are_missing_are_named_at_once(start):
         ("TRUSTED_PROXY_COUNT", "two"),
         ("STAFF_MFA_REQUIRED", "perhaps"),
         ("DEBUG", "perhaps"),
+        ("METRICS_TOKEN", "t" * 31),
+        ("METRICS_TOKEN", "two words, and more than enough characters"),
+        ("METRICS_TOKEN", "t" * 32 + "\n"),
+        ("LOG_FORMAT", "xml"),
     ],
 )
 def test_a_malformed_one_is_named(start, name, value):
@@ -119,6 +125,8 @@ def test_a_malformed_one_is_named(start, name, value):
         ("SANDBOX_URL", "https://sandbox.example.org"),
         ("EMAIL_URL", "smtp://user:word@mail.example.org:587?tls=True"),
         ("TRUSTED_PROXY_COUNT", "2"),
+        ("METRICS_TOKEN", ""),
+        ("METRICS_TOKEN", "Az09-._~+/" * 4 + "=="),
     ],
 )
 def test_what_is_well_formed_starts(start, name, value):
@@ -151,3 +159,17 @@ def test_a_demo_needs_neither_hosts_nor_an_address_and_is_relaxed(start):
         "http://127.0.0.1:8000",
     )
     assert (found["SECURE_SSL_REDIRECT"], found["STAFF_MFA_REQUIRED"]) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "format_"),
+    [
+        ({}, "json"),
+        ({"DEMO": "1"}, "line"),
+        ({"DEBUG": "1"}, "line"),
+        ({"LOG_FORMAT": "line"}, "line"),
+        ({"LOG_FORMAT": "json", "DEMO": "1"}, "json"),
+    ],
+)
+def test_lines_are_for_machines_in_production_and_for_people_in_a_demo(start, given, format_):
+    assert start(**given)["LOGGING"]["handlers"]["stderr"]["formatter"] == format_

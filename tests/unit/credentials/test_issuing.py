@@ -109,7 +109,7 @@ def test_failures_are_counted_wait_longer_and_are_told_after_five():
     ]
     assert (grant.status, grant.last_error) == ("activation_failed", "OperationalError")
     assert templates()[-1] == "credentials/activation_failed"
-    assert selectors.unfinished_work()[2] == 1
+    assert selectors.unfinished_by_kind()["issue"].dead == 1
     assert fail(grant).attempts == 5
 
 

@@ -9,6 +9,7 @@ from portal.errors import NotAllowed
 from portal.mail import services
 from portal.mail.models import OutgoingMail
 from portal.mail.selectors import unfinished_mail
+from portal.owed import Owed
 from tests.factories.accounts import UserFactory
 
 SUSPENDED = "accounts/user_suspended"
@@ -155,12 +156,13 @@ def test_reconcile_rings_for_what_is_due_and_older_than_a_moment():
 
 
 @pytest.mark.django_db
-def test_unfinished_mail_counts_waiting_and_dead():
-    assert (unfinished_mail().waiting, unfinished_mail().oldest) == (0, None)
+def test_unfinished_mail_counts_waiting_and_dead_and_tells_what_is_late():
+    assert unfinished_mail() == Owed(waiting=0, since=None, due_since=None, dead=0)
     now = timezone.now()
-    queued(queued_at=now - timedelta(minutes=3))
-    queued()
-    queued(dead_at=now)
-    queued(sent_at=now)
-    found = unfinished_mail()
-    assert (found.waiting, found.dead, round(found.oldest.total_seconds() / 60)) == (2, 1, 3)
+    failed_once, at_rest = now - timedelta(minutes=3), now + timedelta(minutes=2)
+    queued(queued_at=failed_once, next_attempt_at=at_rest)
+    due = now - timedelta(minutes=1)
+    queued(queued_at=due, next_attempt_at=due)
+    queued(dead_at=now, queued_at=now - timedelta(hours=1))
+    queued(sent_at=now, queued_at=now - timedelta(hours=1))
+    assert unfinished_mail() == Owed(waiting=2, since=failed_once, due_since=due, dead=1)
