@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from accounts.models import Organization
 from portal.credentials import secrets, verification
 from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
-from portal.credentials.models import Credential
 from portal.credentials.facts import Facts, read_facts
+from portal.credentials.models import Credential
 from portal.credentials.verification import decide, explain, explain_many, verify
 from portal.programs.models import AgreementVersion
 from tests.factories.accounts import OrganizationFactory, UserFactory

@@ -11,8 +11,8 @@ from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
 from portal.audit.models import Event
 from portal.credentials.enums import DenyCode
-from portal.credentials.models import Credential, Revocation
 from portal.credentials.facts import read_facts
+from portal.credentials.models import Credential, Revocation
 from portal.credentials.verification import decide
 from portal.demo.guard import DemoRefusedError, refuse_demo_accounts
 from portal.demo.texts import RELEASE
