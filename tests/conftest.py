@@ -1,14 +1,16 @@
 """What holds for every test."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 from hypothesis import HealthCheck, settings
 
+from tests import copies
 from tests.emptying import empty_database
 from tests.processes import worker  # noqa: F401 - a fixture
 from tests.world import committed_world, world  # noqa: F401 - fixtures
@@ -18,11 +20,29 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker) -> Iterator[None]:
+    """In place of pytest-django's: a database of this worker's own, copied rather than migrated."""
+    with ExitStack() as stack:
+        with django_db_blocker.unblock():
+            stack.enter_context(copies.migrated())
+        yield
+        with django_db_blocker.unblock():
+            stack.close()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quick_passwords() -> Iterator[None]:
     """Hash the passwords of people who do not exist a thousand times rather than a million."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PBKDF2PasswordHasher, "iterations", 1_000)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_list_of_static_files() -> Iterator[None]:
+    """Look a static file up when it is asked for: each test client would list them all anew."""
+    with override_settings(WHITENOISE_AUTOREFRESH=True):
         yield
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 WORKER = "PYTEST_XDIST_WORKER"
+COPIED = ("test_portal_migrated", "test_portal_demo")  # tests/copies.py makes them
 DATA = Path(__file__).resolve().parent.parent / ".data" / "tests"
 
 
@@ -28,9 +29,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     stack = ExitStack()
     early_config.add_cleanup(stack.close)
     home, urls = stack.enter_context(embedded.throwaway(DATA))
-    os.environ.update(urls)
+    # The tests start dozens of processes, and each would compile the whole tree for itself.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.update(urls, TESTS_SHARED=str(home))
+    if "DATABASE_URL" not in urls:
+        stack.callback(forget_copied, os.environ["DATABASE_URL"])
     for name, value in environment(home).items():
         os.environ.setdefault(name, value)
+
+
+def forget_copied(url: str) -> None:
+    """Leave a server that is not ours without the databases that workers copied from."""
+    import psycopg  # noqa: PLC0415 - late, as above
+
+    with psycopg.connect(url, autocommit=True) as link:
+        for name in COPIED:
+            link.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -6,9 +6,9 @@ import pytest
 from django.db import transaction
 
 from tests.meta.surface import ask_everything, ask_for_ones_own, ask_the_admin, people
-from tests.world import load_world
+from tests.world import enter_world
 
-world = pytest.fixture(scope="package", name="world")(load_world)
+world = pytest.fixture(scope="package", name="world")(enter_world)
 
 
 @pytest.fixture(scope="package")
