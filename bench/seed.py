@@ -47,10 +47,10 @@ def _run(sql: str, *values: object) -> None:
 
 def _people(count: int) -> None:
     _run(
-        """INSERT INTO accounts_user (password, is_superuser, ref, email, name, time_zone, is_staff,
-               is_active, date_joined)
-           SELECT '!', false, 'USR-' || lpad(n::text, 8, '0'), n || '@bench.example', 'Person ' || n,
-                  'UTC', false, true, now() FROM generate_series(1, %s) AS n""",
+        """INSERT INTO accounts_user (password, is_superuser, ref, email, name, time_zone,
+               is_staff, is_active, date_joined)
+           SELECT '!', false, 'USR-' || lpad(n::text, 8, '0'), n || '@bench.example',
+                  'Person ' || n, 'UTC', false, true, now() FROM generate_series(1, %s) AS n""",
         count,
     )
     _run(

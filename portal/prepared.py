@@ -58,7 +58,7 @@ def connection_number() -> int:
 
 
 class _Link:
-    """This thread's connection at the level of libpq."""
+    """The connection of one thread, at the level of libpq."""
 
     def __init__(self, number: int) -> None:
         self.number = number

@@ -1,4 +1,4 @@
-"""What this process remembers of keys and gateways that are good, and the proof that it still holds.
+"""What this process remembers of good keys and gateways, and the proof that it still holds.
 
 Reading all facts of a key takes PostgreSQL ten times as long as saying that nothing has changed.
 So facts are kept, and used again only if no epoch about anything they rest on has been written
