@@ -40,6 +40,8 @@ class Facts:
     holder_ref: str
     holder_active: bool
     organization_ref: str | None
+    phase_ref: str
+    release_ref: str
     organization_active: bool | None  # None: the holder is here on their own
     member: bool | None  # of that organisation, now; None likewise
     phase_halted: bool
@@ -184,7 +186,8 @@ SELECT key.kid, key.status, key.expires_at, key.scopes, key.claimed_at,
        right_.ref, right_.status, right_.starts_at, right_.ends_at, right_.scopes,
        right_.requests_per_minute, right_.tokens_per_day,
        holder.ref, holder.is_active AND holder.suspended_at IS NULL,
-       partner.ref, CASE WHEN partner.id IS NOT NULL THEN partner.suspended_at IS NULL END,
+       partner.ref, phase.ref, release.ref,
+       CASE WHEN partner.id IS NOT NULL THEN partner.suspended_at IS NULL END,
        CASE WHEN partner.id IS NOT NULL THEN EXISTS (
            SELECT FROM accounts_membership AS membership
            WHERE membership.organization_id = partner.id
