@@ -42,7 +42,7 @@ def hash_secret(client_id: str, secret: str) -> tuple[int, bytes]:
 
 def authenticate(header: str | None) -> Caller | None:
     """Return who presents these Basic credentials, or None."""
-    client_id, secret = _credentials(header or "")
+    client_id, secret = basic_credentials(header or "")
     stored = _stored(client_id)
     version, digest = stored[:2] if stored else (None, None)
     if not peppers.matches(_CONTEXT, _message(client_id, secret), version, digest):
@@ -50,7 +50,7 @@ def authenticate(header: str | None) -> Caller | None:
     return Caller(client_id, stored[2]) if stored else None
 
 
-def _credentials(header: str) -> tuple[str, str]:
+def basic_credentials(header: str) -> tuple[str, str]:
     """Decode base64, then each half as a form would be; ("", "") for anything else."""
     found = _BASIC.fullmatch(header) if len(header) <= _LONGEST else None
     try:

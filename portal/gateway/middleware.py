@@ -11,7 +11,10 @@ from django.urls import Resolver404, resolve
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-MACHINE_PATHS = ("/oauth/introspect", "/gateway/authorize", "/sandbox/", "/healthz", "/readyz")
+MACHINE_PATHS = (
+    *("/oauth/", "/gateway/authorize", "/sandbox/", "/healthz", "/readyz"),
+    *("/.well-known/jwks.json", "/.well-known/oauth-authorization-server"),
+)
 
 
 class MachineMiddleware:

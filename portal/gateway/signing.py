@@ -34,7 +34,7 @@ Seeds = tuple[SigningSeed, ...]
 
 
 class _EdDSA(EdDSAAlgorithm):
-    security_warning = None  # see above
+    security_warning = ""  # see above
 
 
 class _OurAlgorithm(JWSRegistry):

@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from portal.credentials.enums import DenyCode
-from portal.credentials.verification import verify
 from portal.gateway import answers, asking, limits, sandbox
 from portal.gateway.authentication import authenticate
 from portal.gateway.selectors import sandbox_audience
+from portal.gateway.tokens import verify
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +47,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
     """RFC 7662. Everything that is not active gets the same seventeen bytes."""
     asking.key_in_the_open(request)
     if request.method != "POST":
-        refusal = answers.error("invalid_request", "Use POST.", 405)
-        refusal["Allow"] = "POST"
-        return refusal
+        return answers.wrong_method("POST")
     gateway = authenticate(request.META.get("HTTP_AUTHORIZATION"))
     if gateway is None:
         return _not_a_gateway(request)
@@ -61,7 +59,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
     found = verify(token, audience=gateway.audience, scope=None)
     if not found.verdict or found.facts is None:
         return answers.answer({"active": False})
-    return answers.answer(answers.introspected(found.facts))
+    return answers.answer(answers.introspected(found.facts, found.token))
 
 
 @machine

@@ -36,7 +36,7 @@ def sandbox(web: int) -> dict[str, str]:
 
 
 def _secrets() -> dict[str, str]:
-    """Made once and kept: sessions and keys outlive a restart. What an older file lacks is added."""
+    """Made once and kept, so that sessions and keys outlive a restart; what is missing is added."""
     path = DATA / "secrets.json"
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     pepper = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
