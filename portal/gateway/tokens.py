@@ -7,6 +7,7 @@ PostgreSQL: there the token of a revoked key is refused from the commit on.
 `verify` is what the doors ask about whatever was presented, a key or a token.
 """
 
+import re
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,6 +30,7 @@ LIFE: Final = 60  # seconds
 AHEAD: Final = 5
 
 _TEXTS = ("client_id", "aud", "scope", "jti")
+_KID = re.compile(r"[0-9A-Za-z]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ def _hold(claims: dict[str, Any], now: float) -> bool:
     except ClaimError:
         return False
     # The leeway is for the beginning only: at its end a token is over.
-    return claims["exp"] > now and all(isinstance(claims.get(name), str) for name in _TEXTS)
+    if claims["exp"] <= now or not all(isinstance(claims.get(name), str) for name in _TEXTS):
+        return False
+    return _KID.fullmatch(claims["client_id"]) is not None
 
 
 def verify(presented: str, *, audience: str, scope: str | None) -> Judged:
