@@ -2,11 +2,10 @@
 
 import pytest
 
+from accounts.models import User
 from portal.audit.selectors import events_about
-from portal.audit.services import System
 from portal.credentials import secrets
 from portal.credentials.models import Credential
-from portal.credentials.services import revoke_by_possession
 from portal.mail.models import OutgoingMail
 from tests.edges.programs import NO_USE, REFUSED, REVOKE, Gateway, Key, plain, post, refusal
 from tests.factories.credentials import make_live_key
@@ -110,7 +109,9 @@ def test_the_token_to_revoke_must_be_named(key):
     assert key.state() == "active"
 
 
-def test_revoking_at_once_is_one_time(key, client):
-    done = [revoke_by_possession(kid=key.kid, by=System("oauth")) for _ in range(3)]
-    assert done == [True, False, False]
-    assert events_about(key.kid).count() == OutgoingMail.objects.count() == 1
+def test_staff_read_that_nobody_knows_who_it_was(key, client):
+    key.revoke()
+    client.force_login(User.objects.create_superuser("root@example.org", name="R"))
+    page = client.get(f"/admin/credentials/credential/{key.kid}/change/").content.decode()
+    assert "with the key itself, by whoever had it: No longer needed" in page
+    assert "by None" not in page
