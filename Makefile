@@ -11,6 +11,7 @@ INSTALLED := .venv/.installed
 PRODUCTION := env -u DEBUG -u DEMO \
   SECRET_KEY=not-secret-for-checks-only-0123456789-abcdefghijklmnopqrstuvwxyz \
   CREDENTIAL_PEPPERS=1:bm90LXNlY3JldC1mb3ItY2hlY2tzLW9ubHktMDEyMzQ1Njc4OQ== \
+  SIGNING_KEYS=checks:bm90LXNlY3JldC1mb3ItY2hlY2tzLW9ubHktMDEyMzQ \
   DATABASE_URL=postgres://nobody@127.0.0.1:1/nothing REDIS_URL=redis://127.0.0.1:1/0 \
   ALLOWED_HOSTS=portal.example BASE_URL=https://portal.example \
   SANDBOX_URL=https://sandbox.example SECURITY_CONTACT=mailto:security@portal.example

@@ -38,6 +38,7 @@ _database_url = env.str("DATABASE_URL", validate=variables.database)
 REDIS_URL = env.str("REDIS_URL", validate=variables.broker)
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="portal:")
 _raw_peppers = env.str("CREDENTIAL_PEPPERS", validate=variables.peppers)
+_raw_signing_keys = env.str("SIGNING_KEYS", validate=variables.signing_keys)
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", **_in_demo(["127.0.0.1", "localhost"]), validate=variables.hosts
 )
@@ -80,6 +81,7 @@ except EnvError as error:
     raise SystemExit(f"Settings: {error}\nREADME.md, Configuration, explains each one.") from None
 
 CREDENTIAL_PEPPERS = variables.read_peppers(_raw_peppers)
+SIGNING_KEYS = variables.read_signing_keys(_raw_signing_keys)
 _orcid, _github, _institution = (json.loads(text) for text in _login_texts.values())
 # Institutions people may sign in with: only those that are configured exist.
 _LOGIN_PROVIDERS = {
@@ -250,11 +252,13 @@ CONTENT_SECURITY_POLICY = {
 SECURE_SSL_REDIRECT = not RELAXED
 SECURE_REDIRECT_EXEMPT = [
     # Probes and gateways may come from inside, over plain http. No machine follows a redirect, and
-    # one would protect nothing: the key has been sent by then.
+    # one would protect nothing: the key has been sent by then. Of what is public, somebody who can
+    # alter the answer can also swallow the redirect.
     r"^healthz$",
     r"^readyz$",
     r"^metrics$",
-    r"^oauth/introspect$",
+    r"^oauth/(introspect|token|revoke)$",
+    r"^\.well-known/(jwks\.json|oauth-authorization-server)$",
     r"^gateway/authorize(/|$)",
     r"^gateway/usage$",
 ]

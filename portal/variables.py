@@ -6,6 +6,9 @@ import base64
 import binascii
 import json
 import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
 
 import dj_email_url
@@ -15,6 +18,9 @@ _POSTGRES = {"postgres", "postgresql", "pgsql"}
 _REDIS = {"redis", "rediss"}
 _DATABASE = "must look like postgres://user:password@host:5432/name"
 _BROKER = "must look like redis://:password@host:6379/0"
+_SIGNING = "must look like <kid>:<base64url of 32 bytes>,…; manage.py make_signing_key prints one"
+_SEED_LENGTH = 32
+_KID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,31}")
 
 
 def long(value: str) -> None:
@@ -38,6 +44,45 @@ def read_peppers(value: str) -> dict[int, bytes]:
 
 def peppers(value: str) -> None:
     read_peppers(value)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSeed:
+    """What an Ed25519 key is made from, and the id it is published under. Printing shows the id."""
+
+    kid: str
+    seed: bytes = field(repr=False)
+
+
+def read_signing_keys(value: str) -> tuple[SigningSeed, ...]:
+    """Parse `<kid>:<base64url of 32 bytes>,...`; the first signs, all are published."""
+    found = tuple(_signing_seed(part.strip()) for part in value.split(","))
+    for what in ({each.kid for each in found}, {each.seed for each in found}):
+        if len(what) < len(found):
+            raise ValidationError("names a key twice; a new key has an id and bytes of its own")
+    return found
+
+
+def new_signing_key() -> str:
+    """Return a fresh one as it stands in SIGNING_KEYS. Its id tells the day it was made."""
+    seed = base64.urlsafe_b64encode(secrets.token_bytes(_SEED_LENGTH)).decode().rstrip("=")
+    return f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(4)}:{seed}"
+
+
+def signing_keys(value: str) -> None:
+    read_signing_keys(value)
+
+
+def _signing_seed(text: str) -> SigningSeed:
+    """Strict where b64decode is not: it passes over what is no base64 at all."""
+    kid, _, encoded = text.partition(":")
+    try:
+        seed = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise ValidationError(_SIGNING) from error
+    if not _KID.fullmatch(kid) or len(seed) != _SEED_LENGTH:
+        raise ValidationError(_SIGNING)
+    return SigningSeed(kid, seed)
 
 
 def database(value: str) -> None:

@@ -49,9 +49,12 @@ def forget_copied(url: str) -> None:
 
 def environment(home: Path) -> dict[str, str]:
     """What the settings need besides the engines' addresses."""
+    from portal.variables import new_signing_key  # noqa: PLC0415 - as above
+
     return {
         "SECRET_KEY": secrets.token_urlsafe(64),
         "CREDENTIAL_PEPPERS": "1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "SIGNING_KEYS": new_signing_key(),
         "DATA_DIR": str(home / "files"),
         "DEMO": "1",
     }

@@ -67,6 +67,7 @@ class DenyCode(TextChoices):
     """Why access is refused. Partners, staff, audit and metrics see these; gateways never do."""
 
     MALFORMED = "malformed", "This is not one of our keys, or it was cut off when copied."
+    TOKEN_INVALID = "token_invalid", "The token is over or not one of ours. Exchange the key again."
     UNKNOWN_KEY = "unknown_key", "No such key."
     KEY_NOT_ACTIVE = "key_not_active", "The key has not been claimed or is no longer in use."
     KEY_REVOKED = "key_revoked", "The key was revoked."

@@ -96,6 +96,8 @@ class Credential(models.Model):
     revoked_reason = models.CharField(max_length=20, choices=RevocationReason, blank=True)
     # By the programme rather than by its holder or their organisation.
     revoked_by_staff = models.BooleanField(default=False)
+    # By whoever held the key and showed nothing else (RFC 7009): who that was, nobody can say.
+    revoked_with_key = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("-id",)
@@ -105,7 +107,14 @@ class Credential(models.Model):
         ]
         constraints: ClassVar = [
             both_or_neither("credential", "claimed_at", "claimed_by"),
-            both_or_neither("credential", "revoked_at", "revoked_by"),
+            models.CheckConstraint(
+                name="credential_revoked_by_somebody_or_with_the_key",
+                condition=models.Q(revoked_at=None, revoked_by=None, revoked_with_key=False)
+                | models.Q(
+                    revoked_at__isnull=False, revoked_by__isnull=False, revoked_with_key=False
+                )
+                | models.Q(revoked_at__isnull=False, revoked_by=None, revoked_with_key=True),
+            ),
             models.CheckConstraint(
                 name="credential_active_has_digest",
                 condition=~models.Q(status=CredentialStatus.ACTIVE)

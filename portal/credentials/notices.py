@@ -30,6 +30,11 @@ def key_revoked(credential: Credential, *, reason: str) -> None:
     )
 
 
+def key_revoked_with_key(credential: Credential) -> None:
+    """Nobody knows who did it: perhaps a program of theirs, perhaps whoever has stolen the key."""
+    _tell(credential.grant, "key_revoked_with_key", kid=credential.kid)
+
+
 def key_over(credential: Credential) -> None:
     """Expired after use, or lapsed unclaimed."""
     _tell(

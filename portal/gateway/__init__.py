@@ -1,1 +1,1 @@
-"""Machines that ask: introspection, forward-auth, the sandbox model behind them."""
+"""Machines that ask: introspection, forward-auth, short tokens, the sandbox model behind them."""

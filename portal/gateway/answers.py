@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
 from portal.credentials.facts import Facts
+from portal.gateway.tokens import Made, ReadToken
 
 Headers = dict[str, str]
 
@@ -13,8 +14,8 @@ KEY_CHALLENGE = 'Bearer realm="trusted-access"'
 NOBODY = "-"  # never empty: some gateways leave the client's own header when ours is
 
 
-def introspected(facts: Facts) -> dict[str, Any]:
-    """RFC 7662, section 2.2, and what a gateway needs to meter by."""
+def introspected(facts: Facts, token: ReadToken | None = None) -> dict[str, Any]:
+    """RFC 7662, section 2.2, and what a gateway needs to meter by; of a token its own times."""
     return {
         "active": True,
         "scope": " ".join(sorted(facts.scopes)),
@@ -33,7 +34,7 @@ def introspected(facts: Facts) -> dict[str, Any]:
             "requests_per_minute": facts.requests_per_minute,
             "tokens_per_day": facts.tokens_per_day,
         },
-    }
+    } | ({"iat": token.issued_at, "exp": token.expires_at, "jti": token.jti} if token else {})
 
 
 def identity(facts: Facts) -> Headers:
@@ -55,6 +56,24 @@ def answer(body: Any, status: int = 200, headers: Headers | None = None) -> Http
     )
 
 
+def public(body: Any, content_type: str = "application/json") -> HttpResponse:
+    """What anybody may read, and keep for five minutes."""
+    return JsonResponse(
+        body, content_type=content_type, headers={"Cache-Control": "public, max-age=300"}
+    )
+
+
+def made(token: Made) -> HttpResponse:
+    """RFC 6749, section 5.1."""
+    body = {
+        "access_token": token.token,
+        "token_type": "Bearer",
+        "expires_in": token.expires_in,
+        "scope": token.scope,
+    }
+    return answer(body, headers={"Pragma": "no-cache"})
+
+
 def error(code: str, description: str, status: int, headers: Headers | None = None) -> HttpResponse:
     """RFC 6749, section 5.2."""
     return answer({"error": code, "error_description": description}, status, headers)
@@ -66,6 +85,17 @@ def unknown_gateway() -> HttpResponse:
         "The gateway's own credentials are missing or wrong.",
         401,
         {"WWW-Authenticate": 'Basic realm="gateway", charset="UTF-8"'},
+    )
+
+
+def unknown_client() -> HttpResponse:
+    """Of a key at the OAuth doors: the same bytes whether it is unknown, wrong or refused."""
+    return error(
+        "invalid_client",
+        "The key is missing, wrong, or gives no access. Its id is the client_id, the whole key the "
+        f"client_secret; {settings.BASE_URL}/access/ says what is wrong with it.",
+        401,
+        {"WWW-Authenticate": 'Basic realm="keys", charset="UTF-8"'},
     )
 
 
@@ -115,6 +145,10 @@ def scope_missing(scope: str) -> HttpResponse:
         403,
         {"WWW-Authenticate": f'{KEY_CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
     )
+
+
+def wrong_method(*allowed: str) -> HttpResponse:
+    return error("invalid_request", f"Use {allowed[0]}.", 405, {"Allow": ", ".join(allowed)})
 
 
 def malformed(description: str) -> HttpResponse:

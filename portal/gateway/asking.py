@@ -8,12 +8,13 @@ from django.http import HttpRequest
 from portal.audit.services import System
 from portal.credentials import verification
 from portal.gateway.services import report_suspected_leak
+from portal.gateway.signing import LONGEST
 from portal.programs.models import SCOPE_PATTERN
 
 _BEARER = re.compile(r"Bearer +([!-~]+)", re.IGNORECASE)
 _SCOPE = re.compile(SCOPE_PATTERN.replace("$", r"\Z"))
-_LONGEST_HEADER = 512
-_LONGEST_FORM = 8 * 1024
+_LONGEST_HEADER = LONGEST + len("Bearer ")
+_LONGEST_FORM = 16 * 1024
 FORM = "application/x-www-form-urlencoded"
 
 # Where a key has no business: access logs, histories and referrers keep these.
@@ -27,7 +28,8 @@ OPEN_PLACES = {
 
 
 def bearer(request: HttpRequest) -> str | None:
-    """Return the presented key, None without an Authorization header, "" for an unusable one.
+    """Return the key or token presented, None without an Authorization header, "" for one that is
+    unusable.
 
     The server joins several headers with a comma, which no key holds: they are refused.
     """

@@ -46,7 +46,7 @@ def authenticate(header: str | None, *, within: float | None = 0.0) -> Caller | 
 
     `within`: as portal.credentials.verification.verify has it.
     """
-    client_id, secret = _credentials(header or "")
+    client_id, secret = basic_credentials(header or "")
     message = _message(client_id, secret)
     if within is not None:
         remembered.prove(within)
@@ -70,7 +70,7 @@ def _known(client_id: str) -> tuple[int, bytes, str] | None:
     return known
 
 
-def _credentials(header: str) -> tuple[str, str]:
+def basic_credentials(header: str) -> tuple[str, str]:
     """Decode base64, then each half as a form would be; ("", "") for anything else."""
     found = _BASIC.fullmatch(header) if len(header) <= _LONGEST else None
     try:

@@ -1,7 +1,7 @@
-"""How often one address may fail to prove that it is a gateway.
+"""How often one address may fail to prove that it is a gateway, or that it has a key.
 
-Only failures count, and whoever proves to be a gateway is answered whatever came from the same
-address before: behind one address may stand a good gateway and one with an old secret. A cache
+Only failures count, and whoever proves it is answered whatever came from the same address
+before: behind one address may stand a good gateway and one with an old secret. A cache
 that cannot be asked limits nobody.
 """
 

@@ -12,7 +12,8 @@ from django.urls import Resolver404, resolve
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 MACHINE_PATHS = (
-    *("/oauth/introspect", "/gateway/authorize", "/gateway/usage", "/sandbox/"),
+    *("/oauth/", "/gateway/authorize", "/gateway/usage", "/sandbox/"),
+    *("/.well-known/jwks.json", "/.well-known/oauth-authorization-server"),
     *("/healthz", "/readyz", "/metrics"),
 )
 

@@ -3,10 +3,14 @@
 from django.conf import settings
 from django.urls import path, re_path
 
-from portal.gateway import usage_views, views
+from portal.gateway import oauth_views, usage_views, views
 
 urlpatterns = [
     path("oauth/introspect", views.introspect, name="introspect"),
+    path("oauth/token", oauth_views.exchange_key, name="oauth_token"),
+    path("oauth/revoke", oauth_views.revoke_key, name="oauth_revoke"),
+    path(".well-known/jwks.json", oauth_views.jwks, name="jwks"),
+    path(".well-known/oauth-authorization-server", oauth_views.metadata, name="oauth_metadata"),
     path("gateway/authorize", views.authorize, name="authorize"),
     path("gateway/usage", usage_views.report_usage, name="usage"),
     # Envoy appends the client's own path to ours.

@@ -16,11 +16,11 @@ from django.views.decorators.csrf import csrf_exempt
 from portal.audit.services import System
 from portal.credentials.enums import DenyCode
 from portal.credentials.services import Usage, record_usage
-from portal.credentials.verification import verify
 from portal.gateway import answers, asking, limits, sandbox
 from portal.gateway.authentication import authenticate
 from portal.gateway.metering import Meter, allowance_of
 from portal.gateway.selectors import sandbox_audience
+from portal.gateway.tokens import verify
 from portal.metrics import note_decision
 
 log = logging.getLogger(__name__)
@@ -79,9 +79,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
     """RFC 7662. Everything that is not active gets the same seventeen bytes."""
     asking.key_in_the_open(request)
     if request.method != "POST":
-        refusal = answers.error("invalid_request", "Use POST.", 405)
-        refusal["Allow"] = "POST"
-        return refusal
+        return answers.wrong_method("POST")
     gateway = authenticate(request.META.get("HTTP_AUTHORIZATION"))
     if gateway is None:
         return not_a_gateway(request)
@@ -94,7 +92,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
     request.META[CODE] = found.verdict.code or "allowed"
     if not found.verdict or found.facts is None:
         return answers.answer({"active": False})
-    return answers.answer(answers.introspected(found.facts))
+    return answers.answer(answers.introspected(found.facts, found.token))
 
 
 @machine("authorize")

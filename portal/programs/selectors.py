@@ -19,6 +19,16 @@ def published_releases() -> QuerySet[ModelRelease]:
     )
 
 
+def published_scopes() -> list[str]:
+    """Every scope of every release the public may see."""
+    return list(
+        Capability.objects.filter(release__published_at__isnull=False)
+        .order_by("scope")
+        .values_list("scope", flat=True)
+        .distinct()
+    )
+
+
 def open_phases(now: datetime | None = None) -> QuerySet[RolloutPhase]:
     """Phases that take applications now."""
     now = now or timezone.now()

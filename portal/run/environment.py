@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from portal import embedded
+from portal.variables import new_signing_key
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("DATA_DIR") or ROOT / ".data").resolve()
@@ -40,14 +41,16 @@ def sandbox(web: int, counters: str) -> dict[str, str]:
 
 
 def _secrets() -> dict[str, str]:
-    """Made once and kept: sessions and keys outlive a restart."""
+    """Made once and kept, so that sessions and keys outlive a restart; what is missing is added."""
     path = DATA / "secrets.json"
-    if not path.exists():
-        pepper = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        fresh = {
-            "SECRET_KEY": secrets.token_urlsafe(64),
-            "CREDENTIAL_PEPPERS": f"1:{pepper}",
-            "METRICS_TOKEN": secrets.token_urlsafe(32),
-        }
-        embedded.write_private(path, json.dumps(fresh))
-    return dict(json.loads(path.read_text()))
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    pepper = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    wanted = {
+        "SECRET_KEY": secrets.token_urlsafe(64),
+        "CREDENTIAL_PEPPERS": f"1:{pepper}",
+        "SIGNING_KEYS": new_signing_key(),
+        "METRICS_TOKEN": secrets.token_urlsafe(32),
+    } | kept
+    if wanted != kept:
+        embedded.write_private(path, json.dumps(wanted))
+    return wanted

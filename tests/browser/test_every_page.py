@@ -46,7 +46,7 @@ PARTS = {
 # looked at.
 NO_PAGES = re.compile(
     r"healthz|readyz|metrics|gallery|security_txt|introspect|authorize|authorize_envoy|usage|sandbox"
-    r"|None"
+    r"|None|oauth_token|oauth_revoke|oauth_metadata|jwks"
     r"|mfa_(login|signup|authenticate|reauthenticate|download)\w*|account_confirm_login_code"
     r"|account_email_verification_sent|account_reset_password_from_key|socialaccount_signup"
     r"|applications:send|credentials:request_key"

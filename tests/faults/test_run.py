@@ -18,7 +18,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 UP = "Ctrl-C stops everything"
 # What the tests themselves were given; a newcomer's shell has none of it.
-GIVEN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_PEPPERS", "DEMO")
+GIVEN = (
+    *("DATABASE_URL", "REDIS_URL"),
+    *("SECRET_KEY", "CREDENTIAL_PEPPERS", "SIGNING_KEYS", "DEMO"),
+)
 # Seconds for a second start: the promise is for a machine that is not busy with tests as well.
 AT_REST = os.getloadavg()[0] < os.cpu_count() and "PYTEST_XDIST_WORKER" not in os.environ
 QUICK = 15 if AT_REST else 90

@@ -154,6 +154,19 @@ def call(edge, headers=(), path="/v1/responses"):
         connection.close()
 
 
+def exchange(portal, key):
+    """The short token a client gets for its key."""
+    connection = http.client.HTTPConnection("127.0.0.1", portal, timeout=10)
+    headers = {
+        "Authorization": basic(key.credential.kid, key.token),
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    connection.request("POST", "/oauth/token", "grant_type=client_credentials", headers)
+    said = json.loads(connection.getresponse().read())
+    connection.close()
+    return said["access_token"]
+
+
 def bearer(token):
     return ("Authorization", f"Bearer {token}")
 
@@ -245,12 +258,19 @@ def test_the_whole_way(start, portal, key):
     assert told(arrived(call(edge, [bearer(key.token), *spoofed])[2])) == identity(key)
     assert Organization.objects.count() == 1
 
+    # A short token goes the same way, under the same name.
+    token = exchange(portal, key)
+    status, _, body = call(edge, [bearer(token), *spoofed])
+    assert (status, told(arrived(body))) == (200, identity(key))
+    assert token not in (edge.home / "model.log").read_text()
+
     # Revoked: refused at the very next call.
     assert call(edge, [bearer(key.token)])[0] == 200
     Credential.objects.filter(pk=key.credential.pk).update(
         status="revoked", revoked_at=timezone.now(), revoked_by=UserFactory()
     )
     assert call(edge, [bearer(key.token)])[0] == 401
+    assert call(edge, [bearer(token)])[0] == 401
 
 
 @pytest.fixture

@@ -99,7 +99,11 @@ def _is_page(answer):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "address", ["/nowhere", "/accounts/login/", "/healthz", "/oauth/introspect"]
+    "address",
+    [
+        *("/nowhere", "/accounts/login/", "/healthz", "/oauth/introspect", "/oauth/token"),
+        *("/oauth/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server"),
+    ],
 )
 def test_refusals_and_plain_answers_are_under_the_policy(client, address):
     assert _policy(client.get(address)) == POLICY

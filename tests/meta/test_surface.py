@@ -11,6 +11,8 @@ PUBLIC = {
     "healthz",
     "readyz",
     "security_txt",
+    "jwks",
+    "oauth_metadata",
     "gallery",
     "home",
     "release",

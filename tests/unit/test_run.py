@@ -13,7 +13,10 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
+from portal import variables
 from portal.run import environment, health, ports, welcome
+
+SECRETS = {"METRICS_TOKEN", "SECRET_KEY", "CREDENTIAL_PEPPERS", "SIGNING_KEYS"}
 
 # Runs the commands named as arguments side by side; `give up` makes it do so at once.
 SIDE_BY_SIDE = """
@@ -64,7 +67,7 @@ def test_a_claimed_port_can_be_listened_on_and_is_free_again_afterwards():
 def data(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "DATA", tmp_path)
     monkeypatch.setattr(environment, "GATEWAY", tmp_path / "gateway.env")
-    for name in ("SECRET_KEY", "CREDENTIAL_PEPPERS", "BASE_URL", "DATA_DIR"):
+    for name in (*SECRETS, "BASE_URL", "DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -92,7 +95,7 @@ def test_the_sandbox_knows_no_more_than_a_gateway_elsewhere(data):
     assert told["SANDBOX_GATEWAY_SECRET"] == "a=b"
     assert told["PORTAL_URL"] == "http://127.0.0.1:8100"
     assert told["SANDBOX_LIMITS_URL"] == "redis://ours/0"
-    assert not {"SECRET_KEY", "DATABASE_URL", "CREDENTIAL_PEPPERS"} & set(told)
+    assert not {*SECRETS, "DATABASE_URL"} & set(told)
 
 
 def test_health_names_what_is_missing():
@@ -203,8 +206,13 @@ def test_reset_of_nothing(tmp_path):
 
 def test_secrets_survive_as_json(data):
     environment.portal({})
-    assert set(json.loads((data / "secrets.json").read_text())) == {
-        "SECRET_KEY",
-        "CREDENTIAL_PEPPERS",
-        "METRICS_TOKEN",
-    }
+    assert set(json.loads((data / "secrets.json").read_text())) == SECRETS
+
+
+def test_what_an_older_file_lacks_is_added_and_the_rest_is_kept(data):
+    (data / "secrets.json").write_text('{"SECRET_KEY": "kept", "CREDENTIAL_PEPPERS": "1:kept"}')
+    first = environment.portal({})
+    assert (first["SECRET_KEY"], first["CREDENTIAL_PEPPERS"]) == ("kept", "1:kept")
+    assert environment.portal({}) == first
+    assert len(variables.read_signing_keys(first["SIGNING_KEYS"])) == 1
+    assert stat.S_IMODE((data / "secrets.json").stat().st_mode) == 0o600

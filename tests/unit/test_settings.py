@@ -8,9 +8,14 @@ import runpy
 import pytest
 from django.conf import settings
 
+from portal import variables
+
+SEED = base64.urlsafe_b64encode(b"\xfb" * 32).decode().rstrip("=")
+OTHER_SEED = base64.urlsafe_b64encode(b"y" * 32).decode().rstrip("=")
 GIVEN = {
     "SECRET_KEY": "not-secret-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG",
     "CREDENTIAL_PEPPERS": "1:" + base64.urlsafe_b64encode(b"x" * 32).decode(),
+    "SIGNING_KEYS": f"a:{SEED}",
     "DATABASE_URL": "postgres://portal:word@db.example.org:5432/portal",
     "REDIS_URL": "redis://:word@redis.example.org:6379/0",
     "ALLOWED_HOSTS": "portal.example.org",
@@ -78,6 +83,18 @@ def test_all_that_are_missing_are_named_at_once(start):
         ("SECRET_KEY", "short"),
         ("CREDENTIAL_PEPPERS", "nonsense"),
         ("CREDENTIAL_PEPPERS", "1:c2hvcnQ="),
+        ("SIGNING_KEYS", ""),
+        ("SIGNING_KEYS", "nonsense"),
+        ("SIGNING_KEYS", "a:c2hvcnQ"),
+        ("SIGNING_KEYS", f":{SEED}"),
+        ("SIGNING_KEYS", f"a b:{SEED}"),
+        ("SIGNING_KEYS", f"-a:{SEED}"),
+        ("SIGNING_KEYS", f"{'a' * 33}:{SEED}"),
+        ("SIGNING_KEYS", f"a:!{SEED}"),
+        ("SIGNING_KEYS", f"a:{SEED}AAAA"),
+        ("SIGNING_KEYS", f"a:{SEED},"),
+        ("SIGNING_KEYS", f"a:{SEED},a:{OTHER_SEED}"),
+        ("SIGNING_KEYS", f"a:{SEED},b:{SEED}"),
         ("DATABASE_URL", ""),
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "mysql://user@host/name"),
@@ -114,9 +131,27 @@ def test_a_malformed_one_is_named(start, name, value):
     assert complaint(start, **{name: value}) == [name]
 
 
+def test_signing_keys_keep_their_order_and_a_fresh_one_is_like_them(start):
+    fresh = variables.new_signing_key()
+    found = start(SIGNING_KEYS=f"b:{OTHER_SEED}, {fresh},a:{SEED}")["SIGNING_KEYS"]
+    assert [each.kid for each in found] == ["b", fresh.partition(":")[0], "a"]
+    assert (found[0].seed, found[2].seed) == (b"y" * 32, b"\xfb" * 32)
+    assert len(found[1].seed) == 32
+    assert variables.new_signing_key() != fresh
+
+
+@pytest.mark.parametrize("value", [f"a:{SEED}AAAA", f"a:{SEED},b:{SEED}"])
+def test_a_complaint_about_signing_keys_does_not_quote_them(start, value):
+    with pytest.raises(SystemExit) as ended:
+        start(SIGNING_KEYS=value)
+    assert "SIGNING_KEYS" in str(ended.value)
+    assert SEED[:8] not in str(ended.value)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("SIGNING_KEYS", f"20260601-0a1b2c3d:{SEED}, b_2:{OTHER_SEED}="),
         ("DATABASE_URL", "postgresql://user@%2Frun%2Fpostgresql/name"),
         ("REDIS_URL", "rediss://host"),
         ("ALLOWED_HOSTS", "a.example.org, b.example.org"),

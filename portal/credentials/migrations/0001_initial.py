@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                 ('revoked_at', models.DateTimeField(null=True)),
                 ('revoked_reason', models.CharField(blank=True, choices=[('key_leaked', 'The key leaked'), ('misuse', 'Misuse'), ('terms_breached', 'Terms breached'), ('holder_left', 'The holder left'), ('incident', 'Security incident'), ('no_longer_needed', 'No longer needed')], max_length=20)),
                 ('revoked_by_staff', models.BooleanField(default=False)),
+                ('revoked_with_key', models.BooleanField(default=False)),
                 ('claimed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('revoked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='credentials', to='credentials.grant')),
@@ -136,7 +137,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='credential',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('revoked_at__isnull', True), ('revoked_by__isnull', True)), models.Q(('revoked_at__isnull', False), ('revoked_by__isnull', False)), _connector='OR'), name='credential_revoked_at_with_revoked_by'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('revoked_at', None), ('revoked_by', None), ('revoked_with_key', False)), models.Q(('revoked_at__isnull', False), ('revoked_by__isnull', False), ('revoked_with_key', False)), models.Q(('revoked_at__isnull', False), ('revoked_by', None), ('revoked_with_key', True)), _connector='OR'), name='credential_revoked_by_somebody_or_with_the_key'),
         ),
         migrations.AddConstraint(
             model_name='credential',

@@ -22,7 +22,11 @@ from portal.credentials.services.issuing import (
     request_credential,
     retry_activation,
 )
-from portal.credentials.services.revoking import revoke_credential, revoke_grant
+from portal.credentials.services.revoking import (
+    revoke_by_possession,
+    revoke_credential,
+    revoke_grant,
+)
 from portal.credentials.services.timing import close_what_is_over
 from portal.credentials.services.usage import Usage, forget_reports, record_usage
 
@@ -44,6 +48,7 @@ __all__ = [
     "reserve_place",
     "resume_grant",
     "retry_activation",
+    "revoke_by_possession",
     "revoke_credential",
     "revoke_grant",
     "start_revocation",

@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from portal.audit.services import record_events
+from portal.audit.services import System, record_events
 from portal.credentials.enums import CredentialStatus
 from portal.credentials.lifecycle import CREDENTIAL_EVENT, LIVE
 from portal.credentials.models import Credential
@@ -14,13 +14,14 @@ def kill_credentials(
     credentials: QuerySet[Credential],
     *,
     reason: str,
-    by: User,
+    by: User | System,
     by_staff: bool,
     case: str | None = None,
 ) -> list[int]:
     """Revoke those of `credentials` that are live; returns their ids. Dead when this commits.
 
     `by_staff` says that the programme did it: new keys under their grants then wait for staff.
+    `by` is no person when all that was shown is the key itself.
 
     Rows are locked in the order of their ids, so that two of these never wait for each other.
     Dead keys are passed over. One event a key, written in one statement.
@@ -35,7 +36,8 @@ def kill_credentials(
     Credential.objects.filter(pk__in=ids).update(
         status=CredentialStatus.REVOKED,
         revoked_at=timezone.now(),
-        revoked_by=by,
+        revoked_by=by if isinstance(by, User) else None,
+        revoked_with_key=not isinstance(by, User),
         revoked_reason=reason,
         revoked_by_staff=by_staff,
     )

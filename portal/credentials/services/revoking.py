@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from accounts.models import User
+from portal.audit.services import System
 from portal.credentials import notices, policies
 from portal.credentials.enums import GrantStatus, RevocationReason
 from portal.credentials.models import Credential, Grant
@@ -24,6 +25,24 @@ def revoke_credential(*, kid: str, reason: str, by: User) -> Credential:
         notices.key_revoked(credential, reason=reason)
     credential.refresh_from_db()
     return credential
+
+
+@transaction.atomic
+def revoke_by_possession(*, kid: str, by: System) -> bool:
+    """Revoke the key of somebody who showed the whole of it (RFC 7009); whether it lived until now.
+
+    The caller has seen that the key is genuine. That is all the right it takes, since whoever holds
+    a key could do worse with it than end it, so there is no policy to ask; and because it may have
+    been a thief, the holder is told how it came about and can ask for another.
+    """
+    credential = Credential.objects.select_related("grant").get(kid=kid)
+    credential.grant = lock_grant(credential.grant_id)
+    this = Credential.objects.filter(pk=credential.pk)
+    reason = RevocationReason.NO_LONGER_NEEDED
+    if not kill_credentials(this, reason=reason, by=by, by_staff=False):
+        return False
+    notices.key_revoked_with_key(credential)
+    return True
 
 
 @transaction.atomic

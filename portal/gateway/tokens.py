@@ -1,0 +1,163 @@
+"""Short tokens: a key exchanged for a JWT (RFC 9068) that any gateway can check by itself.
+
+A token says what was decided about its key when it was made, and holds for 60 seconds. Where the
+portal is asked about one (introspection, forward-auth) it decides anew about the key, straight from
+PostgreSQL: there the token of a revoked key is refused from the commit on.
+
+`verify` is what the doors ask about whatever was presented, a key or a token.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.utils import timezone
+from joserfc.errors import ClaimError
+from joserfc.jwt import JWTClaimsRegistry
+
+from portal.credentials import verification
+from portal.credentials.enums import DenyCode
+from portal.credentials.facts import Facts, read_facts
+from portal.credentials.verification import decide
+from portal.gateway import signing
+from portal.verdict import Verdict, deny
+
+TYPE: Final = "at+jwt"
+LIFE: Final = 60  # seconds
+# How far the clock of the process that signed may be ahead of the one that reads; seconds.
+AHEAD: Final = 5
+
+_TEXTS = ("client_id", "aud", "scope", "jti")
+_KID = re.compile(r"[0-9A-Za-z]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new token for the answer that hands it over; `expires_in` is in seconds."""
+
+    token: str = field(repr=False)
+    expires_in: int
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadToken:
+    """What a token of ours says. `kid` is its key; times are seconds since 1970."""
+
+    kid: str
+    audience: str
+    scopes: frozenset[str]
+    issued_at: int
+    expires_at: int
+    jti: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict; the facts only when what was presented was genuine; the token if it was one.
+
+    The scopes of the facts are those of the token, where there is one: never more than the key's.
+    """
+
+    verdict: Verdict
+    facts: Facts | None
+    token: ReadToken | None = None
+
+
+def make(facts: Facts, *, scopes: frozenset[str], now: datetime) -> Made | None:
+    """Sign what `facts` say, for `scopes` of theirs; None if the key ends within this second.
+
+    The caller has decided that the key holds them.
+    """
+    begins = int(now.timestamp())
+    ends = min(begins + LIFE, int(facts.expires_at.timestamp()))
+    if ends <= begins:
+        return None
+    claims = _claims(facts, scopes) | {"iat": begins, "exp": ends}
+    return Made(signing.sign(claims, typ=TYPE), ends - begins, claims["scope"])
+
+
+def _claims(facts: Facts, scopes: frozenset[str]) -> dict[str, Any]:
+    """RFC 9068, section 2.2, and what a gateway meters and refuses by."""
+    claims = {
+        "iss": settings.BASE_URL,
+        "aud": facts.audience,
+        "sub": facts.holder_ref,
+        "client_id": facts.kid,
+        "jti": secrets.token_urlsafe(16),
+        "scope": " ".join(sorted(scopes)),
+        "grant": facts.grant_ref,
+        "phase": facts.phase_ref,
+        "release": facts.release_ref,
+        "limits": {
+            "requests_per_minute": facts.requests_per_minute,
+            "tokens_per_day": facts.tokens_per_day,
+        },
+    }
+    return claims | ({"organization": facts.organization_ref} if facts.organization_ref else {})
+
+
+def is_token(presented: str) -> bool:
+    """Whether this has the shape of a token rather than of a key. Asks nobody."""
+    return presented.count(".") == 2
+
+
+def read(token: str) -> ReadToken | None:
+    """Return what this token says if we signed it and it holds now; None for anything else.
+
+    Nothing of the key is known by that, nor for whom the token is: `judge_token` decides.
+    """
+    claims = signing.read(token, typ=TYPE)
+    now = timezone.now().timestamp()
+    if claims is None or not _hold(claims, now):
+        return None
+    kid, audience, scope, jti = (claims[name] for name in _TEXTS)
+    times = int(claims["iat"]), int(claims["exp"])
+    return ReadToken(kid, audience, frozenset(scope.split()), *times, jti)
+
+
+def _hold(claims: dict[str, Any], now: float) -> bool:
+    """Issuer, times, and that nothing we read is missing or of another type."""
+    required = JWTClaimsRegistry(
+        now=int(now),
+        leeway=AHEAD,
+        iss={"essential": True, "value": settings.BASE_URL},
+        iat={"essential": True},
+        exp={"essential": True},
+    )
+    try:
+        required.validate(claims)
+    except ClaimError:
+        return False
+    # The leeway is for the beginning only: at its end a token is over.
+    if claims["exp"] <= now or not all(isinstance(claims.get(name), str) for name in _TEXTS):
+        return False
+    return _KID.fullmatch(claims["client_id"]) is not None
+
+
+def verify(presented: str, *, audience: str, scope: str | None) -> Judged:
+    """Decide about a key or a token, for the gateways of `audience`."""
+    if is_token(presented):
+        return judge_token(presented, audience=audience, scope=scope)
+    found = verification.verify(presented, audience=audience, scope=scope)
+    return Judged(found.verdict, found.facts)
+
+
+def judge_token(token: str, *, audience: str, scope: str | None) -> Judged:
+    """Decide about the key of this token as it is now, with no more scopes than the token's."""
+    said = read(token)
+    facts = read_facts(said.kid) if said else None
+    if said is None or facts is None:
+        return Judged(_no(DenyCode.TOKEN_INVALID), None)
+    if said.audience != audience:
+        return Judged(_no(DenyCode.WRONG_AUDIENCE), None)
+    narrowed = replace(facts, key_scopes=facts.key_scopes & said.scopes)
+    verdict = decide(narrowed, audience=audience, scope=scope, now=timezone.now())
+    return Judged(verdict, narrowed, said)
+
+
+def _no(code: DenyCode) -> Verdict:
+    return deny(code.value, str(code.label))

@@ -1,0 +1,396 @@
+"""Exchanging a key, and what anybody may read, as clients see it."""
+
+import base64
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from portal.audit.selectors import events_about
+from portal.credentials import secrets
+from portal.credentials.models import Credential
+from portal.gateway import oauth_views
+from tests.edges.programs import (
+    FORM,
+    JWKS,
+    METADATA,
+    NO_USE,
+    OURS,
+    REFUSED,
+    REVOKE,
+    SCOPES,
+    THEIRS,
+    TOKEN,
+    Key,
+    plain,
+    post,
+    refusal,
+)
+from tests.factories.gateway import basic
+from tests.factories.programs import CapabilityFactory, ModelReleaseFactory
+from tests.factories.tokens import unpacked
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def key(client):
+    return Key(client)
+
+
+# --- Exchange -----------------------------------------------------------------------------------
+
+
+def test_a_key_becomes_a_token_of_a_minute_with_all_it_holds(key):
+    response = key.exchange()
+    said = response.json()
+    _header, claims = unpacked(said.pop("access_token"))
+    assert said == {"token_type": "Bearer", "expires_in": 60, "scope": "cyber:scan model:infer"}
+    assert (response.status_code, claims["client_id"]) == (200, key.kid)
+    assert claims["exp"] - claims["iat"] == 60
+    assert (response["Cache-Control"], response["Pragma"]) == ("no-store", "no-cache")
+    assert (dict(response.cookies), response.get("Vary")) == ({}, None)
+
+
+def test_the_key_may_stand_in_the_body_instead(key, client):
+    fields = {"client_id": key.kid, "client_secret": key.secret, "grant_type": "client_credentials"}
+    assert post(client, TOKEN, fields).json()["expires_in"] == 60
+
+
+def test_each_half_of_basic_may_be_written_as_in_a_form(key, client):
+    whole = f"{key.kid}:{key.secret}".replace("_", "%5F")
+    header = "basic " + base64.b64encode(whole.encode()).decode()
+    fields = {"grant_type": "client_credentials"}
+    assert post(client, TOKEN, fields, Authorization=header).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("model:infer", "model:infer"),
+        ("model:infer cyber:scan", "cyber:scan model:infer"),
+        ("model:infer  model:infer ", "model:infer"),
+        ("", "cyber:scan model:infer"),  # a field without a value is as good as none
+    ],
+)
+def test_scopes_may_be_fewer(key, asked, given):
+    response = key.exchange(scope=asked)
+    assert (response.status_code, response.json()["scope"]) == (200, given)
+    assert unpacked(response.json()["access_token"])[1]["scope"] == given
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "bio:screen",
+        "model:infer bio:screen",
+        "*",
+        "model:*",
+        "MODEL:INFER",
+        "model:infer\n",
+        "model:infer\x00",
+        "model:infer,cyber:scan",
+        "openid",
+        " ",
+        "\uff4dodel:infer",  # as wide as two letters
+    ],
+)
+def test_and_never_more(key, asked):
+    assert refusal(key.exchange(scope=asked)) == (400, "invalid_scope")
+
+
+def test_what_the_key_or_the_grant_does_not_hold_is_not_to_be_had(client):
+    less = Key(client, scopes=["model:infer"])
+    assert refusal(less.exchange(scope="cyber:scan")) == (400, "invalid_scope")
+    assert less.exchange().json()["scope"] == "model:infer"
+    type(less.credential.grant).objects.update(scopes=["cyber:scan"])
+    assert refusal(less.exchange()) == (400, "invalid_scope")
+
+
+def test_a_token_is_no_key_and_cannot_be_exchanged_for_more(key):
+    token = key.token(scope="model:infer")
+    assert refusal(key.ask(fields={"grant_type": "client_credentials"}, secret=token)) == (
+        401,
+        "invalid_client",
+    )
+
+
+def test_the_model_may_be_named_and_must_be_the_keys_own(key):
+    assert key.exchange(resource=key.release.audience).status_code == 200
+    elsewhere = ModelReleaseFactory().audience
+    for resource in (elsewhere, key.release.audience + "/", "x"):
+        assert refusal(key.exchange(resource=resource)) == (400, "invalid_target")
+
+
+def test_it_never_outlives_the_key(key):
+    Credential.objects.update(expires_at=timezone.now() + timedelta(seconds=20))
+    assert 18 <= key.exchange().json()["expires_in"] <= 20
+
+
+def test_every_key_of_no_use_gets_the_same_bytes(client):
+    answers = []
+    for spoil in NO_USE.values():
+        key = Key(client)
+        spoil(key)
+        answers.append(key.exchange())
+    assert [plain(answer) for answer in answers] == [plain(answers[0])] * len(NO_USE)
+    assert (refusal(answers[0]), answers[0]["WWW-Authenticate"]) == (
+        (401, "invalid_client"),
+        REFUSED,
+    )
+    # Whatever else is wrong with what it asks.
+    assert plain(key.exchange(scope="bio:screen", resource="x")) == plain(answers[0])
+
+
+@pytest.mark.parametrize("header", [None, "", "Basic", "Basic !", "Bearer {secret}", "{secret}"])
+def test_a_key_must_be_presented(key, client, header):
+    headers = {} if header is None else {"Authorization": header.format(secret=key.secret)}
+    response = post(client, TOKEN, {"grant_type": "client_credentials"}, **headers)
+    assert (refusal(response), response["WWW-Authenticate"]) == ((401, "invalid_client"), REFUSED)
+
+
+def test_one_way_to_present_it_at_a_time(key):
+    for more in (
+        {"client_secret": key.secret},
+        {"client_secret": "wrong", "client_id": key.kid},
+        {"client_id": secrets.new_kid()},
+    ):
+        assert refusal(key.exchange(**more)) == (400, "invalid_request")
+    # Only its id a second time is what some libraries send, and says nothing new.
+    assert key.exchange(client_id=key.kid).status_code == 200
+
+
+@pytest.mark.parametrize("address", [TOKEN, REVOKE])
+@pytest.mark.parametrize(
+    "name", ["grant_type", "scope", "resource", "client_id", "token", "other", ""]
+)
+def test_nothing_comes_twice(key, address, name):
+    fields = [("grant_type", "client_credentials"), ("token", key.secret), (name, "a"), (name, "a")]
+    assert refusal(key.ask(address, fields)) == (400, "invalid_request")
+    assert refusal(key.ask(address, [*fields[:2], (name, ""), (name, "a")])) == (
+        400,
+        "invalid_request",
+    )
+    assert key.state() == "active"
+
+
+def test_two_headers_are_none(key):
+    known = basic(key.kid, key.secret)
+    fields = {"grant_type": "client_credentials"}
+    for header in (f"{known}, {known}", f"{known},Basic x", f"{known} {known}"):
+        assert refusal(key.ask(fields=fields, Authorization=header)) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "error"),
+    [
+        ("", "invalid_request"),
+        ("password", "unsupported_grant_type"),
+        ("authorization_code", "unsupported_grant_type"),
+        ("refresh_token", "unsupported_grant_type"),
+        ("Client_Credentials", "unsupported_grant_type"),
+    ],
+)
+def test_one_grant_type(key, grant_type, error):
+    assert refusal(key.exchange(grant_type=grant_type)) == (400, error)
+
+
+@pytest.mark.parametrize("address", [TOKEN, REVOKE])
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"grant_type=client_credentials", "text/plain"),
+        (b"grant_type=client_credentials", ""),
+        (b'{"grant_type": "client_credentials"}', "application/json"),
+        (b"--x\r\n\r\n--x--", "multipart/form-data; boundary=x"),
+        (b"grant_type=\xff", FORM),
+        (b"&".join(b"f%d=1" % n for n in range(30)), FORM),
+        (b"grant_type=client_credentials&a=" + b"a" * 17_000, FORM),
+        (b"grant_type=client_credentials&a=" + b"a" * 3_000_000, FORM),
+    ],
+)
+def test_a_malformed_request_is_told_so(key, client, address, body, content_type):
+    headers = {"Authorization": basic(key.kid, key.secret)}
+    response = client.post(address, body, content_type=content_type, headers=headers)
+    assert refusal(response) == (400, "invalid_request")
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("address", [TOKEN, REVOKE])
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head", "options"])
+def test_only_post(client, address, method):
+    response = getattr(client, method)(address)
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("address", [TOKEN, REVOKE])
+@pytest.mark.parametrize("place", ["query", "cookie", "original_uri"])
+def test_a_key_where_logs_keep_it_is_refused_and_noted(key, client, address, place):
+    headers = {"Authorization": basic(key.kid, key.secret)}
+    headers |= {"cookie": {"Cookie": f"k={key.secret}"}}.get(place, {})
+    headers |= {"original_uri": {"X-Original-URI": f"/?k={key.secret}"}}.get(place, {})
+    query = f"?client_secret={key.secret}" if place == "query" else ""
+    fields = {"grant_type": "client_credentials", "token": key.secret}
+    for method in ("post", "get"):
+        body = {"data": urlencode(fields), "content_type": FORM} if method == "post" else {}
+        response = getattr(client, method)(address + query, headers=headers, **body)
+        assert response.json()["error"] == "invalid_request"
+    (event,) = events_about(key.kid)
+    assert (event.kind, event.payload) == ("credential.leak_suspected", {"place": place})
+    assert key.state() == "active"
+
+
+def test_nothing_at_all_may_stand_in_the_address(key, client):
+    response = client.post(
+        f"{TOKEN}?a=b",
+        urlencode({"grant_type": "client_credentials"}),
+        content_type=FORM,
+        headers={"Authorization": basic(key.kid, key.secret)},
+    )
+    assert refusal(response) == (400, "invalid_request")
+
+
+def test_one_statement_for_a_token_and_junk_is_looked_up_nowhere(
+    key, client, django_assert_num_queries
+):
+    with django_assert_num_queries(1):
+        assert key.exchange().status_code == 200
+    fields = {"grant_type": "client_credentials"}
+    with CaptureQueriesContext(connection) as asked:
+        assert key.ask(fields=fields, secret="junk").status_code == 401
+    assert [each["sql"] for each in asked if "credentials_" in each["sql"]] == []
+
+
+def test_who_fails_too_often_is_told_and_good_keys_pass(key, client):
+    def fail(times, **extra):
+        fields = {"data": "grant_type=client_credentials", "content_type": FORM}
+        return [client.post(TOKEN, **fields, **extra) for _ in range(times)][-1]
+
+    late = fail(61)
+    if late.status_code == 401:  # a new minute began in between
+        late = fail(61)
+    assert refusal(late) == (429, "too_many_requests")
+    assert 0 < int(late["Retry-After"]) <= 60
+    assert key.exchange().status_code == 200
+    assert fail(1, REMOTE_ADDR="192.0.2.7").status_code == 401
+
+
+# --- What anybody may read ----------------------------------------------------------------------
+
+
+def test_the_public_halves(client, settings):
+    settings.SIGNING_KEYS = (OURS, THEIRS)
+    response = client.get(JWKS)
+    assert response["Content-Type"] == "application/jwk-set+json"
+    assert response["Cache-Control"] == "public, max-age=300"
+    keys = response.json()["keys"]
+    members = {"kty", "crv", "x", "kid", "use", "alg"}
+    assert [set(each) for each in keys] == [members] * 2
+    assert [each["kid"] for each in keys] == ["ours", "theirs"]
+    assert {(each["kty"], each["crv"], each["use"], each["alg"]) for each in keys} == {
+        ("OKP", "Ed25519", "sig", "EdDSA")
+    }
+
+
+def test_the_metadata(client, settings):
+    settings.BASE_URL = "https://portal.example.org"
+    release = ModelReleaseFactory(published_at=timezone.now())
+    for scope in ("model:infer", "cyber:scan"):
+        CapabilityFactory(release=release, scope=scope)
+    CapabilityFactory(release=ModelReleaseFactory(published_at=None), scope="bio:screen")
+    response = client.get(METADATA)
+    assert response["Content-Type"] == "application/json"
+    assert response["Cache-Control"] == "public, max-age=300"
+    assert response.json() == {
+        "issuer": "https://portal.example.org",
+        "token_endpoint": "https://portal.example.org/oauth/token",
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "introspection_endpoint": "https://portal.example.org/oauth/introspect",
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "revocation_endpoint": "https://portal.example.org/oauth/revoke",
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "jwks_uri": "https://portal.example.org/.well-known/jwks.json",
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "scopes_supported": ["cyber:scan", "model:infer"],
+    }
+
+
+@pytest.mark.parametrize("address", [JWKS, METADATA])
+def test_they_are_only_read(client, address):
+    assert client.head(address).status_code == 200
+    for method in ("post", "put", "patch", "delete", "options"):
+        response = getattr(client, method)(address)
+        assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+
+
+# --- When things fail ---------------------------------------------------------------------------
+
+
+def test_no_database_is_503_and_the_public_keys_are_there_all_the_same(key, client):
+    def gone(execute, sql, params, many, context):
+        raise OperationalError("server closed the connection: secret detail")
+
+    with connection.execute_wrapper(gone):
+        for response in (key.exchange(), key.revoke()):
+            assert refusal(response) == (503, "temporarily_unavailable")
+            assert b"secret detail" not in response.content
+        assert client.get(JWKS).status_code == 200
+    assert key.state() == "active"
+
+
+def test_a_defect_of_ours_is_a_plain_500(key, monkeypatch, caplog):
+    def broken(*args, **kwargs):
+        raise RuntimeError(f"a defect with {key.secret}")
+
+    monkeypatch.setattr(oauth_views, "decide", broken)
+    response = key.exchange()
+    assert refusal(response) == (500, "server_error")
+    assert b"defect" not in response.content
+    assert "a defect with" in caplog.text
+
+
+# --- Anything at all ------------------------------------------------------------------------------
+
+ANYTHING = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+TEXT = st.text(max_size=60)
+NAMES = st.sampled_from(
+    ["grant_type", "scope", "resource", "client_id", "client_secret", "token", "x"]
+)
+
+
+@ANYTHING
+@given(
+    address=st.sampled_from([TOKEN, REVOKE]),
+    fields=st.lists(st.tuples(NAMES, TEXT | st.just("client_credentials")), max_size=6),
+    header=st.none()
+    | st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=200),
+)
+def test_without_a_genuine_key_nothing_is_given(key, address, fields, header):
+    headers = {} if header is None else {"Authorization": header}
+    response = post(key.client, address, fields, **headers)
+    assert response.status_code in {400, 401, 429}
+    assert set(response.json()) == {"error", "error_description"}
+
+
+@ANYTHING
+@given(fields=st.dictionaries(NAMES, TEXT, max_size=6))
+def test_with_one_no_more_than_it_holds(key, fields):
+    response = key.exchange(**fields)
+    assert response.status_code in {200, 400}
+    if response.status_code == 200:
+        assert set(response.json()["scope"].split()) <= set(SCOPES)
+
+
+@ANYTHING
+@given(body=st.binary(max_size=300), kind=st.sampled_from([FORM, "text/plain", "", "a/b; c=\xff"]))
+def test_any_body_will_do(key, body, kind):
+    response = key.client.post(TOKEN, body, content_type=kind)
+    assert response.status_code in {400, 401, 429}
