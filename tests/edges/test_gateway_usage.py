@@ -17,6 +17,7 @@ from tests.factories.gateway import basic, make_gateway
 
 pytestmark = pytest.mark.django_db
 TODAY = datetime.now(UTC).date().isoformat()
+A_REPORT = "9e107d9d-372b-4c81-8b3a-5d2f1f6d2a11"
 
 
 @pytest.fixture
@@ -148,10 +149,10 @@ def test_a_malformed_entry_does_not_stop_the_others(client, known, grant, odd):
         {"report": "7", "entries": []},
         {"report": 7, "entries": []},
         {"report": None, "entries": []},
-        {"report": str(uuid4())},
-        {"report": str(uuid4()), "entries": {}},
-        {"report": str(uuid4()), "entries": None},
-        {"report": str(uuid4()), "entries": [None] * 1001},
+        {"report": A_REPORT},
+        {"report": A_REPORT, "entries": {}},
+        {"report": A_REPORT, "entries": None},
+        {"report": A_REPORT, "entries": [None] * 1001},
         '{"report": "9e107d9d-372b-4c81-8b3a-5d2f1f6d2a11", "entries": [' + "9" * 5000 + "]}",
     ],
     ids=lambda body: repr(body)[:30],
