@@ -242,8 +242,6 @@ def test_the_statement_reads_what_stands_in_the_tables(db):
         holder_ref=grant.holder.ref,
         holder_active=True,
         organization_ref=organization.ref,
-        phase_ref=grant.phase.ref,
-        release_ref=grant.phase.release.ref,
         organization_active=True,
         member=True,
         phase_ref=grant.phase.ref,
