@@ -3,6 +3,7 @@
 import base64
 import http.client
 import io
+import os
 import socket
 import ssl
 import time
@@ -22,6 +23,9 @@ _CLOSED = (http.client.BadStatusLine, BrokenPipeError, ConnectionResetError)
 
 class NoAnswer(Exception):
     """The portal gave none that can be used. Says what happened, never what was sent."""
+
+
+_abandoned: list[http.client.HTTPConnection | None] = []
 
 
 class Portal:
@@ -73,6 +77,17 @@ class Portal:
         if self._kept is not None:
             self._kept.close()
             self._kept = None
+
+    def abandon(self) -> None:
+        """After a fork: the connection is the parent's. Left as it is, but for the open file.
+
+        The parent's thread may have held a lock of its buffers, and here nobody will let it go:
+        to close it would be to wait for ever, and so would be to have it collected.
+        """
+        kept, self._kept = self._kept, None
+        _abandoned.append(kept)
+        if kept is not None and kept.sock is not None and kept.sock.fileno() >= 0:
+            os.close(kept.sock.detach())
 
     def _ask(self, path: str, headers: Mapping[str, str], longest: int, deadline: float) -> bytes:
         connection = self._connection(_left(deadline))

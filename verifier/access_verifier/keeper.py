@@ -125,7 +125,7 @@ class Keeper:
 
     def forked(self) -> None:
         self._polling = threading.Lock()
-        self._portal.close()
+        self._portal.abandon()
 
     def _try(self, what: str, ask: Callable[[], None]) -> bool:
         try:

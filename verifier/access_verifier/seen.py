@@ -26,9 +26,10 @@ class Seen:
         return self._young.get(name) or self._old.get(name)
 
     def put(self, name: bytes, identity: Identity) -> None:
-        young = self._young
-        if len(young) >= self.most // 2:
+        half, young = self.most // 2, self._young
+        if half == 0:
+            return
+        if len(young) >= half:
             self._old = young
             self._young = young = {}
-        if self.most:
-            young[name] = identity
+        young[name] = identity
