@@ -24,7 +24,7 @@ class Code(StrEnum):
     LIVES_TOO_LONG = "lives_too_long"
     EXPIRED = "expired"
 
-    # The portal has said no since. Verdict.subject tells about whom or what.
+    # The portal has said no since. Verdict.level tells at which level.
     FROZEN = "frozen"
     REVOKED = "revoked"
     STATUS_NOT_VALID = "status_not_valid"

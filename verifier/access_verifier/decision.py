@@ -7,6 +7,7 @@ at the portal when it was asked for, and a clock that only counts elapsed second
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from access_verifier.codes import Code
 from access_verifier.identity import Identity
@@ -42,15 +43,14 @@ class Standing:
         return now < snapshot.expires_at and now - snapshot.issued_at <= rules.oldest
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Truthy when allowed. `identity` is there for a genuine token, whatever became of it;
-    `subject` names what is frozen or revoked ("organization:…").
+    `level` says at which one it is frozen or revoked ("organization").
     """
 
     code: Code
     identity: Identity | None = None
-    subject: str = ""
+    level: str = ""
 
     @property
     def allowed(self) -> bool:
@@ -106,14 +106,15 @@ def _of_the_token(identity: Identity, now: float, rules: Rules) -> Code:
 
 
 def _of_the_portal(identity: Identity, standing: Standing, now: float, rules: Rules) -> Verdict:
-    snapshot, second = standing.snapshot, math.floor(identity.issued_at)
-    for subject in identity.subjects:
-        if subject in snapshot.frozen:
-            return Verdict(Code.FROZEN, identity, subject)
-        epoch = snapshot.epochs.get(subject)
-        # Within one second nobody can tell what came first: then it was the revocation.
-        if epoch is not None and second <= epoch:
-            return Verdict(Code.REVOKED, identity, subject)
+    snapshot = standing.snapshot
+    for level, refs in snapshot.frozen.items():
+        if getattr(identity, level) in refs:
+            return Verdict(Code.FROZEN, identity, level)
+    # Within one second nobody can tell what came first: then it was the revocation.
+    second = math.floor(identity.issued_at)
+    for level, times in snapshot.epochs.items():
+        if second <= times.get(getattr(identity, level), -math.inf):
+            return Verdict(Code.REVOKED, identity, level)
     return Verdict(_status(identity, standing, now, rules), identity)
 
 

@@ -9,7 +9,6 @@ TYPE = "at+jwt"
 LONGEST = 8 * 1024  # the portal's are under 1 kB
 NOBODY = "-"  # never empty: some servers leave the client's own header when ours is
 
-
 _WORDS = ("sub", "client_id", "grant", "phase", "release", "jti")
 
 
@@ -23,31 +22,32 @@ class StatusReference(NamedTuple):
 class Identity(NamedTuple):
     """Who calls, with which key, under which grant. Times are seconds by the portal's clock.
 
-    `subjects` is everything a freeze or an epoch could be about, the widest first.
+    What a freeze or an epoch can be about has the name of its level. `organization` is None for
+    a person who is here on their own.
     """
 
-    issuer: str
-    audience: str
-    subject: str
+    person: str
     organization: str | None
-    key_id: str
+    key: str
     grant: str
     phase: str
     release: str
     scopes: frozenset[str]
     token_id: str
+    issuer: str
+    audience: str
     issued_at: float
     not_before: float
     expires_at: float
     status: StatusReference | None
-    subjects: tuple[str, ...]
+    everything: str = ""
 
     def headers(self) -> dict[str, str]:
         """What the application behind is told. No header is ever left out or empty."""
         return {
-            "X-Access-Subject": self.subject,
+            "X-Access-Subject": self.person,
             "X-Access-Organization": self.organization or NOBODY,
-            "X-Access-Key-Id": self.key_id,
+            "X-Access-Key-Id": self.key,
             "X-Access-Grant": self.grant,
             "X-Access-Phase": self.phase,
             "X-Access-Release": self.release,
@@ -57,35 +57,26 @@ class Identity(NamedTuple):
 
 def read_identity(claims: dict[str, Any]) -> Identity:
     """Raise Malformed unless every claim is there and of its kind."""
-    subject, key_id, grant, phase, release, token_id = fields.words(claims, *_WORDS)
-    organization = None
-    if claims.get("organization") is not None:
+    person, key, grant, phase, release, token_id = fields.words(claims, *_WORDS)
+    organization = claims.get("organization")
+    if organization is not None:
         organization = fields.word(claims, "organization")
     issued_at = fields.seconds(claims, "iat")
     return Identity(
-        issuer=fields.text(claims, "iss"),
-        audience=fields.text(claims, "aud"),
-        subject=subject,
-        organization=organization,
-        key_id=key_id,
-        grant=grant,
-        phase=phase,
-        release=release,
-        scopes=_scopes(fields.text(claims, "scope")),
-        token_id=token_id,
-        issued_at=issued_at,
-        not_before=fields.seconds(claims, "nbf") if "nbf" in claims else issued_at,
-        expires_at=fields.seconds(claims, "exp"),
-        status=_status(claims),
-        subjects=(
-            "everything",
-            f"release:{release}",
-            f"phase:{phase}",
-            *([f"organization:{organization}"] if organization else []),
-            f"person:{subject}",
-            f"grant:{grant}",
-            f"key:{key_id}",
-        ),
+        person,
+        organization,
+        key,
+        grant,
+        phase,
+        release,
+        _scopes(fields.text(claims, "scope")),
+        token_id,
+        fields.text(claims, "iss"),
+        fields.text(claims, "aud"),
+        issued_at,
+        fields.seconds(claims, "nbf") if "nbf" in claims else issued_at,
+        fields.seconds(claims, "exp"),
+        _status(claims) if "status" in claims else None,
     )
 
 
@@ -96,9 +87,7 @@ def _scopes(text: str) -> frozenset[str]:
     return scopes
 
 
-def _status(claims: dict[str, Any]) -> StatusReference | None:
+def _status(claims: dict[str, Any]) -> StatusReference:
     """A status of a kind that is not known here cannot be looked up, so it is no yes."""
-    if "status" not in claims:
-        return None
     entry = fields.part(fields.part(claims, "status"), "status_list")
     return StatusReference(fields.word(entry, "uri"), fields.count(entry, "idx"))

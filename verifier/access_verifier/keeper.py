@@ -100,8 +100,10 @@ class Keeper:
 
     def want_list(self, uri: str) -> None:
         """A genuine token names this list. Nothing outside the portal is ever asked."""
-        self._used[uri] = self._clock()
-        if uri not in self._due and len(self._due) < MOST_LISTS and self._path_of(uri):
+        if uri in self._due:
+            self._used[uri] = self._clock()
+        elif len(self._due) < MOST_LISTS and self._path_of(uri):
+            self._used[uri] = self._clock()
             self._due[uri] = float("-inf")
             self._wake()
 

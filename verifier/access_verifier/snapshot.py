@@ -1,14 +1,14 @@
 """The portal's signed word on what is frozen and what was revoked, once a second.
 
     {"iss": …, "aud": …, "iat": 1800000000.25, "exp": iat + 15, "version": 7, "nonce": …,
-     "freezes": [{"level": "organization", "ref": "org_…"}],
-     "epochs": {"key:…": 1799999990}}
+     "freezes": [{"level": "organization", "ref": "…"}],
+     "epochs": {"everything": …, "key:…": 1799999990}}
 
 A freeze refuses its subject while it stands. An epoch refuses the subject's tokens that were
 issued up to that second, so the portal may drop it when the last of them has expired.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,19 +18,23 @@ from access_verifier.jose import Malformed
 TYPE = "access-snapshot+jwt"
 LONGEST = 8 * 1024 * 1024
 
-FREEZE_LEVELS = frozenset({"everything", "release", "phase", "organization", "person"})
-EPOCH_LEVELS = FREEZE_LEVELS | {"grant", "key"}
+FREEZE_LEVELS = ("everything", "release", "phase", "organization", "person")
+EPOCH_LEVELS = (*FREEZE_LEVELS, "grant", "key")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`frozen` and the names in `epochs` are written as in Identity.subjects."""
+    """What is refused, by level and then by whom it is about; the widest level comes first.
+
+    A level is named as in Identity, and only there when something is refused at it: to go through
+    them costs a request next to nothing.
+    """
 
     version: int
     issued_at: float
     expires_at: float
-    frozen: frozenset[str]
-    epochs: Mapping[str, float]
+    frozen: Mapping[str, Collection[str]]
+    epochs: Mapping[str, Mapping[str, float]]
 
 
 def read_snapshot(claims: dict[str, Any], *, issuer: str, audience: str, nonce: str) -> Snapshot:
@@ -55,28 +59,27 @@ def read_snapshot(claims: dict[str, Any], *, issuer: str, audience: str, nonce: 
     )
 
 
-def _frozen(freezes: Any) -> frozenset[str]:
+def _frozen(freezes: Any) -> dict[str, set[str]]:
     if type(freezes) is not list:
         raise Malformed("freezes is missing or no list")
-    return frozenset(_freeze(entry) for entry in freezes)
+    found: dict[str, set[str]] = {level: set() for level in FREEZE_LEVELS}
+    for entry in freezes:
+        if type(entry) is not dict:
+            raise Malformed("a freeze is no object")
+        level = fields.text(entry, "level")
+        if level not in found:
+            raise Malformed("a freeze at a level that is not known here")
+        found[level].add("" if level == "everything" else fields.word(entry, "ref"))
+    return {level: refs for level, refs in found.items() if refs}
 
 
-def _freeze(entry: Any) -> str:
-    if type(entry) is not dict:
-        raise Malformed("a freeze is no object")
-    level = fields.text(entry, "level")
-    if level not in FREEZE_LEVELS:
-        raise Malformed("a freeze at a level that is not known here")
-    return level if level == "everything" else f"{level}:{fields.word(entry, 'ref')}"
-
-
-def _epochs(epochs: Mapping[str, Any]) -> dict[str, float]:
-    found = {}
+def _epochs(epochs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {level: {} for level in EPOCH_LEVELS}
     for subject, at in epochs.items():
         level, colon, ref = subject.partition(":")
-        if level not in EPOCH_LEVELS or (level == "everything") == bool(colon):
+        if level not in found or (level == "everything") == bool(colon):
             raise Malformed("an epoch of a subject that is not known here")
         if colon and not fields.is_word(ref):
             raise Malformed("an epoch of nobody")
-        found[subject] = fields.finite(at, "an epoch")
-    return found
+        found[level][ref] = fields.finite(at, "an epoch")
+    return {level: times for level, times in found.items() if times}

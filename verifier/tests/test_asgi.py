@@ -85,7 +85,7 @@ def test_a_good_token_reaches_the_application_with_who_it_is(portal, app, guarde
     server = ask(guarded, scope(portal.token()))
     assert (server.status, server.body) == (200, b"hello")
     (asked,) = app.seen
-    assert asked["access.identity"].key_id == "key1"
+    assert asked["access.identity"].key == "key1"
     assert dict(asked["headers"]) == {
         b"x-access-subject": b"usr_1",
         b"x-access-organization": b"org_1",

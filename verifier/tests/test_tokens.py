@@ -22,7 +22,7 @@ def test_a_good_token_is_let_in_and_says_who_it_is(portal, verifier):
     verdict = verifier.verify(portal.token(), INFER)
     assert verdict.code is Code.ALLOWED
     who = verdict.identity
-    assert (who.subject, who.organization, who.key_id) == ("usr_1", "org_1", "key1")
+    assert (who.person, who.organization, who.key) == ("usr_1", "org_1", "key1")
     assert (who.grant, who.phase, who.release) == ("grt_1", "pha_1", "rel_1")
     assert who.scopes == {"model:infer", "model:embed"}
     assert (who.token_id, who.issued_at, who.expires_at) == ("jti_1", NOON, NOON + 60)

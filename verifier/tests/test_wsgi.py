@@ -62,7 +62,7 @@ def test_a_good_token_reaches_the_application_with_who_it_is(portal, app, guarde
     status, _, body = answer(guarded, portal.token())
     assert (status, body) == (200, b"hello")
     (environ,) = app.seen
-    assert environ["access.identity"].key_id == "key1"
+    assert environ["access.identity"].key == "key1"
     assert {name: environ[name] for name in environ if name.startswith("HTTP_X_ACCESS")} == {
         "HTTP_X_ACCESS_SUBJECT": "usr_1",
         "HTTP_X_ACCESS_ORGANIZATION": "org_1",
