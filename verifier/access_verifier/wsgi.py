@@ -73,8 +73,8 @@ def _introduce(environ: WSGIEnvironment, who: Identity) -> None:
 def _guarded(start_response: StartResponse, watch: Watch) -> StartResponse:
     """The old way of answering, by write(), is cut as well."""
 
-    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
-        write = start_response(status, headers, exc_info)
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        write = start_response(status, headers, *exc_info)
 
         def guarded(data: bytes) -> object:
             _check(watch)
