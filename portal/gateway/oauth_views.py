@@ -13,7 +13,7 @@ from portal.credentials.services import revoke_by_possession
 from portal.credentials.verification import decide
 from portal.gateway import answers, asking, clients, limits, signing, tokens
 from portal.gateway.clients import Asked
-from portal.gateway.views import machine
+from portal.gateway.views import CODE, machine
 from portal.programs.models import SCOPE_PATTERN
 from portal.programs.selectors import published_scopes
 
@@ -23,7 +23,7 @@ _SCOPE = re.compile(SCOPE_PATTERN.replace("$", r"\Z"))
 _BY_KEY = ["client_secret_basic", "client_secret_post"]
 
 
-@machine
+@machine("token")
 def exchange_key(request: HttpRequest) -> HttpResponse:
     """RFC 6749, section 4.4: a key for a token of 60 seconds with its scopes or fewer.
 
@@ -46,6 +46,7 @@ def _token(request: HttpRequest, asked: Asked) -> HttpResponse:
     scopes = _scopes(asked.fields["scope"]) if "scope" in asked.fields else facts.scopes
     wanted = " ".join(sorted(scopes))
     verdict = decide(facts, audience=facts.audience, scope=wanted, now=now)
+    request.META[CODE] = verdict.code or "allowed"
     if verdict.code == DenyCode.SCOPE_NOT_HELD:
         return answers.error("invalid_scope", "This key does not hold all of these scopes.", 400)
     made = tokens.make(facts, scopes=scopes, now=now) if verdict else None
@@ -62,7 +63,7 @@ def _scopes(text: str) -> frozenset[str]:
     return scopes if all(map(_SCOPE.match, scopes)) else frozenset()
 
 
-@machine
+@machine("revoke")
 def revoke_key(request: HttpRequest) -> HttpResponse:
     """RFC 7009: a key presents itself, and ends itself. All other tokens are left as they are.
 
@@ -84,20 +85,22 @@ def revoke_key(request: HttpRequest) -> HttpResponse:
             "key: wherever the portal is asked, the token is refused at once.",
             400,
         )
+    request.META[CODE] = "allowed"
     if token == asked.secret:
         revoke_by_possession(kid=asked.facts.kid, by=System("oauth"))
     return answers.answer({})
 
 
-@machine
+@machine("jwks")
 def jwks(request: HttpRequest) -> HttpResponse:
     """RFC 7517, section 5: what the tokens are checked with."""
     if request.method not in {"GET", "HEAD"}:
         return answers.wrong_method("GET", "HEAD")
+    request.META[CODE] = "allowed"
     return answers.public(signing.published(), "application/jwk-set+json")
 
 
-@machine
+@machine("metadata")
 def metadata(request: HttpRequest) -> HttpResponse:
     """RFC 8414, section 2. It asks for the list of response types though there are none."""
     if request.method not in {"GET", "HEAD"}:
@@ -115,6 +118,7 @@ def metadata(request: HttpRequest) -> HttpResponse:
         "response_types_supported": [],
         "scopes_supported": published_scopes(),
     }
+    request.META[CODE] = "allowed"
     return answers.public(told)
 
 
@@ -131,6 +135,8 @@ def _asked(request: HttpRequest) -> Asked | HttpResponse:
 
 
 def _not_a_client(request: HttpRequest) -> HttpResponse:
+    if request.META.get(CODE, "allowed") == "allowed":
+        request.META[CODE] = DenyCode.UNKNOWN_KEY.value
     wait = limits.wait_after_failure(request)
     return answers.too_many_failures(wait) if wait else answers.unknown_client()
 
