@@ -48,9 +48,7 @@ def authenticate(header: str | None, *, within: float | None = 0.0) -> Caller | 
     """
     client_id, secret = basic_credentials(header or "")
     message = _message(client_id, secret)
-    if within is not None:
-        remembered.prove(within)
-    known = _known(client_id)
+    known = _known(client_id, within)
     if known is not None and peppers.matches(_CONTEXT, message, *known[:2]):
         return Caller(client_id, known[2])
     moment = remembered.moment()
@@ -63,9 +61,11 @@ def authenticate(header: str | None, *, within: float | None = 0.0) -> Caller | 
     return Caller(client_id, stored[2])
 
 
-def _known(client_id: str) -> tuple[int, bytes, str] | None:
+def _known(client_id: str, within: float | None) -> tuple[int, bytes, str] | None:
     if not _CLIENT_ID.fullmatch(client_id):
         return None
+    if within is not None:
+        remembered.prove(within)
     known: tuple[int, bytes, str] | None = remembered.recall(f"gateway:{client_id}")
     return known
 

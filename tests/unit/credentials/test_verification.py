@@ -162,8 +162,12 @@ def test_the_whole_product_of_levels():
         verdict, code = judged(*case), told(*case)
         assert (verdict.allowed, verdict.code) == (code == "", code)
         seen[code] += 1
-    # Each reason came up; these two are about keys there are no facts of.
-    assert {code for code, times in seen.items() if not times} == {"malformed", "unknown_key"}
+    # Each reason came up; these are about what there are no facts of.
+    assert {code for code, times in seen.items() if not times} == {
+        "malformed",
+        "unknown_key",
+        "token_invalid",
+    }
     assert sum(seen.values()) == 4 * 3 * 2 * 5 * 2 * 2 * 7 * 2 * 2
 
 
