@@ -17,10 +17,10 @@ PRODUCTION := env -u DEBUG -u DEMO \
   SANDBOX_URL=https://sandbox.example SECURITY_CONTACT=mailto:security@portal.example
 
 .DEFAULT_GOAL := help
-.PHONY: help run reset test check lock
+.PHONY: help run reset test check lock bench bench-stack
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Start the whole portal on this machine, with a demo programme; Ctrl-C stops it.
 	@$(BIN)/python -m portal.run
@@ -42,6 +42,12 @@ check: $(INSTALLED) ## Run formatter, linters, import contracts, types, migratio
 	@# Without a database it cannot compare with what was applied, and says so; we compare files.
 	@$(PRODUCTION) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: $(INSTALLED) ## Measure the doors against a constant Django view, in turns; needs wrk.
+	@$(BIN)/python -m bench
+
+bench-stack: $(INSTALLED) ## Leave the bench's servers up, with 100 000 keys, for any other load.
+	@$(BIN)/python -m bench stack
 
 # The second one adds tests, linters and embedded servers, which production does not bring.
 # `make lock up=--upgrade` takes newer versions.
