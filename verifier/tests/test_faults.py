@@ -139,9 +139,9 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_no_failure(portal, verif
 
     def closing(handler):
         """Says nothing of it, and closes after this answer."""
+        closed.append(True)
         handler.answer(portal.snapshot(handler.path.partition("nonce=")[2]))
         handler.close_connection = True
-        closed.append(True)
 
     portal.faults[SNAPSHOT] = closing
     for _ in range(3):
