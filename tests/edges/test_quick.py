@@ -1,0 +1,89 @@
+"""The short way of the doors beside the long one: the same yes, and never a no."""
+
+import io
+
+import pytest
+
+from portal.credentials.models import Credential
+from portal.gateway.quick import quick
+from tests.factories.credentials import make_live_key
+from tests.factories.gateway import basic, make_gateway
+
+pytestmark = pytest.mark.django_db
+FORM = "application/x-www-form-urlencoded"
+LONG_WAY = [b"the long way"]
+
+
+@pytest.fixture
+def key():
+    credential, token = make_live_key()
+    gateway, secret = make_gateway(credential.grant.phase.release)
+    return credential, token, basic(gateway.client_id, secret)
+
+
+def ask(path, method="GET", body=b"", query="", **headers):
+    """What the short way answers: (status, headers, body), or None for the long way."""
+    said = {}
+    environ = {
+        "PATH_INFO": path,
+        "REQUEST_METHOD": method,
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        **{name: value for name, value in headers.items() if value},
+    }
+    entry = quick(lambda _environ, _start: LONG_WAY)
+    answer = entry(environ, lambda status, head: said.update(status=status, headers=dict(head)))
+    if answer is LONG_WAY:
+        assert environ["wsgi.input"].read() == body  # put back for whoever comes next
+        return None
+    return said["status"], said["headers"], b"".join(answer)
+
+
+def introspect(key, token=None, **changed):
+    body = f"token={token or key[1]}".encode()
+    return ask(
+        "/oauth/introspect", "POST", body, HTTP_AUTHORIZATION=key[2], CONTENT_TYPE=FORM, **changed
+    )
+
+
+def authorize(key, token=None, query="scope=model:infer", **changed):
+    told = {"HTTP_X_GATEWAY_AUTHORIZATION": key[2]}
+    told |= {"HTTP_AUTHORIZATION": f"Bearer {token or key[1]}"} | changed
+    return ask("/gateway/authorize", query=query, **told)
+
+
+def test_both_ways_say_yes_alike(key, client):
+    long = client.post(
+        "/oauth/introspect", f"token={key[1]}", FORM, headers={"Authorization": key[2]}
+    )
+    status, headers, body = introspect(key)
+    assert (status, body) == ("200 OK", long.content)
+    assert headers["Cache-Control"] == "no-store"
+    long = client.get(
+        "/gateway/authorize?scope=model:infer",
+        headers={"X-Gateway-Authorization": key[2], "Authorization": f"Bearer {key[1]}"},
+    )
+    status, headers, body = authorize(key)
+    assert (status, body) == ("200 OK", b"")
+    told = {name: value for name, value in long.headers.items() if name.startswith("X-Access-")}
+    assert {n: v for n, v in headers.items() if n.startswith("X-Access-")} == told
+    assert len(told) == 7
+
+
+def test_every_no_goes_the_long_way(key):
+    assert introspect(key, token=key[1][:-1] + "_") is None
+    assert introspect(key, token=make_live_key()[1]) is None  # of another release
+    assert introspect(key, HTTP_COOKIE=f"k={key[1]}") is None
+    assert introspect((*key[:2], "Basic x")) is None
+    assert authorize(key, query="scope=cyber:scan") is None
+    assert authorize(key, query="") is None
+    assert authorize(key, HTTP_X_REQUIRED_SCOPE="cyber:scan") is None
+    assert authorize(key, HTTP_X_ORIGINAL_URI=f"/?k={key[1]}") is None
+
+
+def test_what_is_remembered_is_forgotten_when_the_key_stops(key):
+    assert introspect(key) is not None
+    assert introspect(key) is not None  # remembered by now
+    Credential.objects.filter(pk=key[0].pk).update(status="retired")
+    assert introspect(key) is None
