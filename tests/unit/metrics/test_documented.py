@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from portal.metrics import counted, standing
 
-NAME = re.compile(r"\b(?:portal|access)_[a-z_]+\b")
+# A name with a bracket behind it is a function of the database.
+NAME = re.compile(r"\b(?:portal|access)_[a-z_]+\b(?!\()")
 SUFFIXES = re.compile(r"_(bucket|sum|count)$")
 
 
