@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 Found = tuple[list[tuple[str, str]], bytes]
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 
-AUTHORIZE_WITHIN = 1.0  # seconds: how old the proof may be that a remembered yes still holds
+AUTHORIZE_WITHIN = 0.0  # seconds: how old the proof may be that a remembered yes still holds
 _LONGEST_FORM = 512
 _FIELDS = re.compile(rb"token=([0-9A-Za-z_]+)(?:&token_type_hint=[0-9A-Za-z_-]*)?")
 _OPEN = tuple(OPEN_PLACES.values())
