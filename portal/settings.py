@@ -57,6 +57,8 @@ SANDBOX_URL: str = (
 )
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")) or ".data")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=variables.count)
+# How old the proof may be that a yes of forward-auth still holds; introspection always asks.
+AUTHORIZE_WITHIN = env.float("AUTHORIZE_WITHIN", default=0.0, validate=variables.few_seconds)
 _email_url = env.str("EMAIL_URL", default="smtp://localhost:25", validate=variables.mail_server)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Trusted Access <access@localhost>")
 SECURITY_CONTACT = env.str("SECURITY_CONTACT", **_in_demo("mailto:security@localhost"))

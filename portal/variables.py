@@ -135,6 +135,11 @@ def count(value: int) -> None:
         raise ValidationError("must be 0 or more")
 
 
+def few_seconds(value: float) -> None:
+    if not 0 <= value <= 5:
+        raise ValidationError("must be from 0 to 5 seconds")
+
+
 def token_or_nothing(value: str) -> None:
     """What goes into an Authorization header as it is (RFC 6750, section 2.1)."""
     if value and (len(value) < 32 or not re.fullmatch(r"[0-9A-Za-z._~+/-]+=*", value)):

@@ -1,21 +1,22 @@
 """Grants, keys and cases of revocation, for staff: to look at, with a button for each act."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, CharField, QuerySet, Value, When
 from django.db.models.fields.json import KT
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.urls import URLPattern, path, reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from accounts.requests import SignedInRequest, signed_in
-from portal.admin_buttons import Addressed, Button, WithButtons
+from portal.admin_buttons import Addressed, Button
 from portal.credentials import admin_views, casebook, policies, selectors
 from portal.credentials.admin_cells import NONE, day, element, judged, pill, scopes, two_lines
+from portal.credentials.admin_desk import REVOKE, Desk
 from portal.credentials.admin_filters import (
     CredentialStatusFilter,
     ExpiryFilter,
@@ -29,93 +30,6 @@ from portal.credentials.admin_filters import (
 )
 from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.usage import use_of
-
-_REVOKE = "credentials.revoke_credentials"
-
-
-class Desk(WithButtons, admin.ModelAdmin):
-    """Read-only, narrowed in one form, searched by POST: what is pasted into the box may be a
-    whole key, which must not stand in an address.
-    """
-
-    change_list_template = "admin/credentials/list.html"
-    search_fields = ("pk",)  # shows the box; what is searched is `found`
-    show_full_result_count = False
-    list_per_page = 50
-    list_max_show_all = 0
-    sortable_by = ()
-    found: ClassVar[Callable[[QuerySet, str], QuerySet]]
-
-    def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_find"
-        return [
-            path("find/", self.admin_site.admin_view(self.find), name=name),
-            *super().get_urls(),
-        ]
-
-    def find(self, request: HttpRequest) -> HttpResponse:
-        """Cut what was searched for to what may stand in an address, and go there."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        asked = request.POST.copy()
-        asked.pop("csrfmiddlewaretoken", None)
-        return HttpResponseRedirect(self._list_url(asked))
-
-    def _list_url(self, asked: QueryDict) -> str:
-        asked["q"] = _cut(asked.get("q", ""))
-        for name in [name for name, value in asked.items() if not value]:
-            del asked[name]
-        page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        return f"{page}?{asked.urlencode()}"
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        if _cut(request.GET.get("q", "")) != request.GET.get("q", ""):
-            return HttpResponseRedirect(self._list_url(request.GET.copy()))
-        title = str(self.opts.verbose_name_plural).capitalize()
-        context = {
-            "title": title,
-            "empty_text": f"No {self.opts.verbose_name_plural} yet.",
-            "has_revoke_permission": self.has_revoke_permission(request),
-        }
-        return super().changelist_view(request, context | (extra_context or {}))
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
-        return (type(self).found(queryset, search_term) if search_term else queryset), False
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        obj = self.get_object(request, unquote(object_id))
-        context = {**(extra_context or {})}
-        if obj and self.has_view_permission(request, obj):
-            context |= {"title": str(obj), "subtitle": None, **self.contents(obj)}
-        return super().change_view(request, object_id, form_url, context)
-
-    def contents(self, obj: Any) -> dict[str, Any]:
-        """What the page of one thing shows."""
-        raise NotImplementedError
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """None: each page is a template of its own."""
-        return []
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_view_permission(request, obj) or request.user.has_perm(_REVOKE)
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Of the action on ticked rows."""
-        return bool(policies.can_revoke_in_bulk(signed_in(request)))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.action(description="Revoke selected keys…", permissions=["revoke"])
@@ -157,28 +71,28 @@ class GrantAdmin(Desk):
     actions = (revoke_selected,)
     buttons = (
         Button(
-            "suspend", "Suspend…", admin_views.suspend_grant, _REVOKE, policies.can_suspend_grant
+            "suspend", "Suspend…", admin_views.suspend_grant, REVOKE, policies.can_suspend_grant
         ),
-        Button("resume", "Resume…", admin_views.resume_grant, _REVOKE, policies.can_resume_grant),
+        Button("resume", "Resume…", admin_views.resume_grant, REVOKE, policies.can_resume_grant),
         Button(
             "retry",
             "Prepare the key again…",
             admin_views.retry_activation,
-            _REVOKE,
+            REVOKE,
             policies.can_retry_activation,
         ),
         Button(
             "allow_new_keys",
             "Allow new keys…",
             admin_views.allow_new_keys,
-            _REVOKE,
+            REVOKE,
             policies.can_allow_new_keys,
         ),
         Button(
             "revoke",
             "Revoke grant…",
             admin_views.revoke_grant,
-            _REVOKE,
+            REVOKE,
             policies.can_revoke_grant,
             danger=True,
         ),
@@ -246,7 +160,7 @@ class CredentialAdmin(Desk):
             "revoke",
             "Revoke key…",
             admin_views.revoke_credential,
-            _REVOKE,
+            REVOKE,
             policies.can_revoke_live_credential,
             danger=True,
         ),
@@ -304,7 +218,7 @@ class RevocationAdmin(Desk):
             "confirm",
             "Revoke…",
             admin_views.confirm_revocation,
-            _REVOKE,
+            REVOKE,
             policies.can_decide_revocation,
             danger=True,
         ),
@@ -312,7 +226,7 @@ class RevocationAdmin(Desk):
             "cancel",
             "Put away…",
             admin_views.cancel_revocation,
-            _REVOKE,
+            REVOKE,
             policies.can_decide_revocation,
         ),
     )
@@ -395,8 +309,3 @@ class RevocationAdmin(Desk):
     @admin.display(description="When")
     def when(self, case: Revocation) -> str:
         return element("time", moment=case.confirmed_at or case.requested_at)
-
-
-def _cut(text: str) -> str:
-    """Text without any secret: whole keys cut to their kids."""
-    return " ".join(selectors.split_kids(text)) if "tpk_" in text else text

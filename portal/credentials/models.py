@@ -278,7 +278,7 @@ class Epoch(models.Model):
 
     xid = models.BigIntegerField(db_index=True, editable=False)
     subject = models.CharField(max_length=40, editable=False)
-    at = models.DateTimeField(db_default=Now(), editable=False)
+    at = models.DateTimeField(db_default=Now(), db_index=True, editable=False)
 
     def __str__(self) -> str:
         return f"{self.subject} {self.at}"

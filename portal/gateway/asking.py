@@ -14,7 +14,8 @@ from portal.programs.models import SCOPE_PATTERN
 _BEARER = re.compile(r"Bearer +([!-~]+)", re.IGNORECASE)
 _SCOPE = re.compile(SCOPE_PATTERN.replace("$", r"\Z"))
 _LONGEST_HEADER = LONGEST + len("Bearer ")
-_LONGEST_FORM = 16 * 1024
+_LONGEST_FORM = 16 * 1024  # a token and a key
+_MOST_FIELDS = 20
 FORM = "application/x-www-form-urlencoded"
 
 # Where a key has no business: access logs, histories and referrers keep these.
@@ -61,18 +62,23 @@ def scopes_of(named: list[str]) -> str | None:
     return " ".join(scopes) if scopes and all(map(_SCOPE.match, scopes)) else None
 
 
-def form_token(request: HttpRequest) -> str | None:
-    """Return the one `token` of a form-encoded body, None for any other request."""
+def form(request: HttpRequest) -> dict[str, str] | None:
+    """The fields of a form-encoded body, each given once (RFC 6749, section 3.2); one without a
+    value is not given. None for any other request.
+    """
     if request.META.get("QUERY_STRING") or request.content_type != FORM:
         return None
     if body_length(request) > _LONGEST_FORM:
         return None
     try:
-        fields = parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=20)
+        pairs = parse_qsl(
+            request.body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+        )
     except ValueError:  # not UTF-8, too many fields
         return None
-    tokens = [value for name, value in fields if name == "token"]
-    return tokens[0] if len(tokens) == 1 and tokens[0] else None
+    if len({name for name, _ in pairs}) < len(pairs):
+        return None
+    return {name: value for name, value in pairs if value}
 
 
 def body_length(request: HttpRequest) -> int:

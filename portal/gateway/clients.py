@@ -5,7 +5,6 @@ unknown kid, a wrong secret and a secret of another kid cost the same and come t
 """
 
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 
@@ -13,10 +12,6 @@ from portal.credentials import verification
 from portal.credentials.facts import Facts
 from portal.gateway import asking
 from portal.gateway.authentication import basic_credentials
-
-_FORM = "application/x-www-form-urlencoded"
-_LONGEST_FORM = 16 * 1024  # a token to revoke, and a key
-_MOST_FIELDS = 20
 
 Fields = dict[str, str]
 
@@ -35,30 +30,13 @@ def read(request: HttpRequest) -> Asked | None:
 
     `facts` say what is true of the key, not that it works: that is for the door to decide.
     """
-    fields = _form(request)
+    fields = asking.form(request)
     sent = _credentials(request, fields) if fields is not None else None
     if fields is None or sent is None:
         return None
     client_id, secret = sent
     facts = verification.genuine(secret)
     return Asked(fields, secret, facts if facts and facts.kid == client_id else None)
-
-
-def _form(request: HttpRequest) -> Fields | None:
-    """The fields of a form-encoded body, each given once; one without a value is not given."""
-    if request.META.get("QUERY_STRING") or request.content_type != _FORM:
-        return None
-    if asking.body_length(request) > _LONGEST_FORM:
-        return None
-    try:
-        pairs = parse_qsl(
-            request.body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS
-        )
-    except ValueError:  # not UTF-8, too many fields
-        return None
-    if len({name for name, _ in pairs}) < len(pairs):
-        return None
-    return {name: value for name, value in pairs if value}
 
 
 def _credentials(request: HttpRequest, fields: Fields) -> tuple[str, str] | None:

@@ -1,9 +1,10 @@
 """The common case without the framework: a well-formed question about a key that works.
 
 Django's request, its middleware and its answer take longer than all that is decided here. So the
-web entry (portal/wsgi.py) asks this first. It answers yes or not at all: whatever is unusual, and
-every no, goes the long way to portal/gateway/views.py, which asks the same functions. Nothing can
-be let through here that would be refused there; tests/edges/test_quick.py puts both side by side.
+web entry (portal/wsgi.py) asks this first. It says yes, or that it cannot know: whatever is
+unusual, and every no, goes the long way to portal/gateway/views.py, which asks the same functions.
+Nothing is let through here that would be refused there; tests/edges/test_quick.py puts both side
+by side.
 """
 
 import functools
@@ -25,50 +26,67 @@ from portal.gateway import answers
 from portal.gateway.asking import FORM, OPEN_PLACES, bearer_of, scopes_of
 from portal.gateway.authentication import authenticate
 from portal.metrics import note_decision
+from portal.request_id import believed
 
 log = logging.getLogger(__name__)
 
-Found = tuple[list[tuple[str, str]], bytes]
+Headers = list[tuple[str, str]]
+Found = tuple[Headers, bytes]
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 
-AUTHORIZE_WITHIN = 0.0  # seconds: how old the proof may be that a remembered yes still holds
 _LONGEST_FORM = 512
 _FIELDS = re.compile(rb"token=([0-9A-Za-z_]+)(?:&token_type_hint=[0-9A-Za-z_-]*)?")
 _OPEN = tuple(OPEN_PLACES.values())
-# What the middleware that is passed by adds to every answer.
-_ALWAYS = [
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "same-origin"),
-    ("X-Frame-Options", "DENY"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-]
+_CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 
 def quick(application: Application) -> Application:
     """Wrap the portal's own entry."""
-    if not settings.RELAXED:
-        _ALWAYS.append(("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}"))
+    always = _headers()
 
     def entry(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         answer = _ANSWERS.get(environ["PATH_INFO"])
         if answer is None:
             return application(environ, start)
-        began = time.perf_counter()
+        began, door = time.perf_counter(), environ["PATH_INFO"].rpartition("/")[2]
+        status, code = "200 OK", "allowed"
         try:
             found = answer(environ)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("no answer from the database: %s", type(error).__name__)
-            found = None
+            # The long way would only wait for the same silence once more.
+            log.warning("%s: no answer from the database: %s", door, type(error).__name__)
+            status, code, found = "503 Service Unavailable", "unavailable", _unavailable()
         if found is None:
             return application(environ, start)
         headers, body = found
-        door = environ["PATH_INFO"].rpartition("/")[2]
-        note_decision(door=door, code="allowed", seconds=time.perf_counter() - began)
-        start("200 OK", [*_ALWAYS, *headers, ("Content-Length", str(len(body)))])
+        note_decision(door=door, code=code, seconds=time.perf_counter() - began)
+        asked = environ.get("HTTP_X_REQUEST_ID")
+        named = [("X-Request-Id", believed(asked))] if asked else []
+        start(status, [*always, *named, *headers, ("Content-Length", str(len(body)))])
         return [body]
 
     return entry
+
+
+def _headers() -> Headers:
+    """What the middleware that is passed by would add to an answer that is no page."""
+    headers = [
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
+        ("X-Frame-Options", settings.X_FRAME_OPTIONS),
+        ("Content-Security-Policy", _CSP),
+    ]
+    if settings.SECURE_HSTS_SECONDS:
+        value = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload"
+        headers.append(("Strict-Transport-Security", value))
+    return headers
+
+
+def _unavailable() -> Found:
+    said = answers.unavailable()
+    names = ("Content-Type", "Retry-After")
+    return [(name, said[name]) for name in names], said.content
 
 
 def _introspect(environ: WSGIEnvironment) -> Found | None:
@@ -91,7 +109,7 @@ def _authorize(environ: WSGIEnvironment) -> Found | None:
     scope = _scope(environ["QUERY_STRING"], environ.get("HTTP_X_REQUIRED_SCOPE", ""))
     if not token or scope is None or environ["REQUEST_METHOD"] != "GET" or _looks_exposed(environ):
         return None
-    remembered.prove(AUTHORIZE_WITHIN)
+    remembered.prove(settings.AUTHORIZE_WITHIN)
     gateway = authenticate(environ.get("HTTP_X_GATEWAY_AUTHORIZATION"), within=None)
     if gateway is None:
         return None

@@ -31,9 +31,7 @@ Read = tuple[UUID, list[Any]]
 def report_usage(request: HttpRequest) -> HttpResponse:
     """Count a report, once. 200 says which entries were not counted, and why."""
     if request.method != "POST":
-        refusal = answers.error("invalid_request", "Use POST.", 405)
-        refusal["Allow"] = "POST"
-        return refusal
+        return answers.wrong_method("POST")
     gateway = authenticate(request.META.get("HTTP_AUTHORIZATION"))
     if gateway is None:
         return not_a_gateway(request)

@@ -83,7 +83,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
     gateway = authenticate(request.META.get("HTTP_AUTHORIZATION"))
     if gateway is None:
         return not_a_gateway(request)
-    token = asking.form_token(request)
+    token = (asking.form(request) or {}).get("token")
     if token is None:
         return answers.malformed(
             "Send one token in a form-encoded body and nothing in the address."

@@ -1,11 +1,14 @@
 """The short way of the doors beside the long one: the same yes, and never a no."""
 
 import io
+import json
 
 import pytest
+from django.db import OperationalError
 
 from portal.credentials.models import Credential
 from portal.gateway.quick import quick
+from portal.prepared import Statement
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
 
@@ -87,3 +90,30 @@ def test_what_is_remembered_is_forgotten_when_the_key_stops(key):
     assert introspect(key) is not None  # remembered by now
     Credential.objects.filter(pk=key[0].pk).update(status="retired")
     assert introspect(key) is None
+
+
+def test_without_an_answer_of_the_database_it_says_so(key, monkeypatch):
+    def silent(*args):
+        raise OperationalError("The database is silent: detail")
+
+    monkeypatch.setattr(Statement, "row", silent)
+    for status, headers, body in (introspect(key), authorize(key)):
+        assert (status, headers["Retry-After"]) == ("503 Service Unavailable", "2")
+        assert json.loads(body)["error"] == "temporarily_unavailable"
+        assert b"detail" not in body
+
+
+def test_the_headers_of_a_page_that_is_none(key, client, settings):
+    settings.SECURE_HSTS_SECONDS = 60
+    headers = introspect(key, HTTP_X_REQUEST_ID="0123456789")[1]
+    long = client.post(
+        "/oauth/introspect",
+        f"token={key[1]}",
+        FORM,
+        headers={"Authorization": key[2], "X-Request-Id": "0123456789"},
+        secure=True,
+    )
+    alike = ("Cache-Control", "X-Content-Type-Options", "Referrer-Policy", "X-Request-Id")
+    assert {name: headers[name] for name in alike} == {name: long[name] for name in alike}
+    assert headers["Strict-Transport-Security"] == "max-age=60; includeSubDomains; preload"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]

@@ -61,7 +61,7 @@ NO_WRITES = {
     # A form's own rows, not yet saved: the service saves them.
     "portal/programs/admin.py": ["formset.save"],
     # Plain Python.
-    "portal/credentials/admin.py": ["request.POST.copy", "request.GET.copy"],
+    "portal/credentials/admin_desk.py": ["request.POST.copy", "request.GET.copy"],
     "portal/credentials/admin_forms.py": ["data.copy"],
     "portal/credentials/selectors.py": ["taken.update"],
     "portal/gateway/sandbox.py": ["self._tally.add"],

@@ -23,6 +23,7 @@ GIVEN = {
     "SECURITY_CONTACT": "mailto:security@portal.example.org",
 }
 OPTIONAL = [
+    "AUTHORIZE_WITHIN",
     "DEMO",
     "DEBUG",
     "DATA_DIR",

@@ -7,6 +7,7 @@ from portal.credentials.services.bulk import (
     start_revocation,
 )
 from portal.credentials.services.claiming import claim_credential
+from portal.credentials.services.epochs import forget_epochs
 from portal.credentials.services.granting import (
     accept_offer,
     allow_new_keys,
@@ -38,6 +39,7 @@ __all__ = [
     "claim_credential",
     "close_what_is_over",
     "finish_revocation",
+    "forget_epochs",
     "forget_reports",
     "issue_credential",
     "note_issue_failure",

@@ -1,0 +1,74 @@
+"""One row by one statement, with a deadline that we keep."""
+
+import threading
+import time
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from portal import prepared
+from portal.prepared import Statement, connection_number
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DOUBLE = Statement("double", "SELECT $1::text::int * 2, $1::text")
+
+
+def end_our_connection():
+    """From another one, as an administrator or a restart would."""
+    pid = connection.connection.info.backend_pid
+
+    def end():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        connection.close()
+
+    other = threading.Thread(target=end)
+    other.start()
+    other.join(30)
+
+
+def test_values_come_back_as_what_they_are():
+    assert DOUBLE.row("21") == (42, "21")
+    assert Statement("none", "SELECT 1 WHERE $1 = 'x'").row("y") is None
+
+
+def test_it_sees_what_the_open_transaction_wrote(django_user_model):
+    with transaction.atomic():
+        django_user_model.objects.create_user("ada@example.org")
+        count = Statement("count", "SELECT count(*) FROM accounts_user WHERE email = $1")
+        assert count.row("ada@example.org") == (1,)
+
+
+def test_silence_is_an_error_within_the_deadline_and_the_next_answer_is_our_own(monkeypatch):
+    monkeypatch.setattr(prepared, "PATIENCE", 0.2)
+    began = time.monotonic()
+    with pytest.raises(OperationalError, match="silent"):
+        Statement("slow", "SELECT pg_sleep($1::float)").row("20")
+    assert time.monotonic() - began < 5
+    assert DOUBLE.row("4") == (8, "4")
+
+
+def test_a_dead_connection_is_replaced_once_and_is_another_one():
+    assert DOUBLE.row("1") == (2, "1")
+    before = connection_number()
+    end_our_connection()
+    assert DOUBLE.row("2") == (4, "2")
+    assert connection_number() == before + 1
+
+
+def test_in_a_transaction_it_is_not_replaced():
+    def lose_it_half_way():
+        with transaction.atomic():
+            end_our_connection()
+            DOUBLE.row("2")
+
+    DOUBLE.row("1")
+    with pytest.raises(OperationalError):
+        lose_it_half_way()
+    assert DOUBLE.row("3") == (6, "3")
+
+
+def test_what_postgresql_refuses_is_no_answer():
+    with pytest.raises(OperationalError):
+        Statement("wrong", "SELECT $1::int").row("no number")
+    assert DOUBLE.row("3") == (6, "3")
