@@ -11,13 +11,13 @@ import threading
 from typing import Any
 
 import psycopg
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from psycopg import pq
 from psycopg.adapt import Transformer
 
 PATIENCE = 3.0  # seconds for an answer; gateways that wait longer have said no by then
 
-_BINARY = pq.Format.BINARY
+_BINARY, _TEXT = pq.Format.BINARY, pq.Format.TEXT
 _own = threading.local()
 
 
@@ -46,10 +46,27 @@ class Statement:
 
     def _ask(self, values: tuple[str, ...]) -> tuple[Any, ...] | None:
         try:
-            return _link().ask(self._name, self._sql, values)
+            return self._read(_link(), values)
         except TimeoutError as error:  # the answer may still come: not on this connection, then
             connection.close()
             raise OperationalError("The database is silent.") from error
+
+    def _read(self, link: "_Link", values: tuple[str, ...]) -> tuple[Any, ...] | None:
+        result = link.ask(self._name, self._sql, values, _BINARY)
+        rows = Transformer(link.connection)
+        rows.set_pgresult(result)
+        return rows.load_row(0, tuple) if result.ntuples else None
+
+
+class TextStatement(Statement):
+    """One whose columns are all text, read as they come: it takes half of the time."""
+
+    def _read(self, link: "_Link", values: tuple[str, ...]) -> tuple[Any, ...] | None:
+        result = link.ask(self._name, self._sql, values, _TEXT)
+        if not result.ntuples:
+            return None
+        columns = [result.get_value(0, column) for column in range(result.nfields)]
+        return tuple(None if each is None else each.decode() for each in columns)
 
 
 def connection_number() -> int:
@@ -62,24 +79,21 @@ class _Link:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.connection: psycopg.Connection[Any] = connection.connection
+        self.django = connections[DEFAULT_DB_ALIAS]  # this thread's own; the proxy costs each time
+        self.connection: psycopg.Connection[Any] = self.django.connection
         self._pgconn = self.connection.pgconn
         self._ready = select.poll()
         self._ready.register(self._pgconn.socket, select.POLLIN)
         self._prepared: set[bytes] = set()
 
-    def ask(self, name: bytes, sql: bytes, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+    def ask(self, name: bytes, sql: bytes, values: tuple[str, ...], form: pq.Format) -> Any:
         if name not in self._prepared:
             self._pgconn.send_prepare(name, sql)
             self._result()
             self._prepared.add(name)
-        self._pgconn.send_query_prepared(
-            name, [value.encode() for value in values], result_format=_BINARY
-        )
-        result = self._result()
-        rows = Transformer(self.connection)
-        rows.set_pgresult(result)
-        return rows.load_row(0, tuple) if result.ntuples else None
+        encoded = [value.encode() for value in values]
+        self._pgconn.send_query_prepared(name, encoded, result_format=form)
+        return self._result()
 
     def _result(self) -> Any:
         pgconn = self._pgconn
@@ -102,8 +116,9 @@ class _Link:
 
 def _link() -> _Link:
     """Made anew whenever Django has opened another connection."""
-    connection.ensure_connection()
     link: _Link | None = getattr(_own, "link", None)
-    if link is None or link.connection is not connection.connection:
-        link = _own.link = _Link(link.number + 1 if link else 0)
+    if link is not None and link.django.connection is link.connection:
+        return link
+    connection.ensure_connection()
+    link = _own.link = _Link(link.number + 1 if link else 0)
     return link

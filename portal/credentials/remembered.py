@@ -16,7 +16,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from portal.prepared import Statement, connection_number
+from portal.prepared import TextStatement, connection_number
 
 MOST = 200_000
 LONGEST = 300.0  # seconds anything is kept; a belt besides the braces
@@ -25,11 +25,12 @@ FORGETFUL_AFTER = 600.0  # seconds without asking; epochs are kept for an hour
 
 # What is in progress now may still write epochs, under transaction ids from the first number on;
 # next time they are looked for from there. One statement, so both are of the same moment.
-_ASK = Statement(
+_ASK = TextStatement(
     "epochs",
     """
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
-           ARRAY(SELECT id || ' ' || subject FROM credentials_epoch WHERE xid >= $1::bigint)
+           (SELECT string_agg(id || ' ' || subject, ',')
+            FROM credentials_epoch WHERE xid >= $1::bigint)
     """,
 )
 _NEVER = str(2**63 - 1)
@@ -71,7 +72,7 @@ class _Memory:
         row = _ASK.row(_NEVER if self._since is None else str(self._since))
         if row is not None:
             with self._lock:
-                self._take_in(int(row[0]), row[1], now)
+                self._take_in(int(row[0]), row[1].split(",") if row[1] else [], now)
 
     def _take_in(self, since: int, epochs: list[str], now: float) -> None:
         thread, link = threading.get_ident(), connection_number()

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from portal import prepared
-from portal.prepared import Statement, connection_number
+from portal.prepared import Statement, TextStatement, connection_number
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOUBLE = Statement("double", "SELECT $1::text::int * 2, $1::text")
@@ -30,6 +30,12 @@ def end_our_connection():
 def test_values_come_back_as_what_they_are():
     assert DOUBLE.row("21") == (42, "21")
     assert Statement("none", "SELECT 1 WHERE $1 = 'x'").row("y") is None
+
+
+def test_text_comes_back_as_text():
+    three = TextStatement("three", "SELECT $1::text, NULL::text, 'é'")
+    assert three.row("a") == ("a", None, "é")
+    assert TextStatement("no", "SELECT 'x' WHERE $1 = 'x'").row("y") is None
 
 
 def test_it_sees_what_the_open_transaction_wrote(django_user_model):
