@@ -74,9 +74,12 @@ def test_a_form_without_its_token_is_told_so():
 
 
 def test_the_page_for_a_crash_asks_the_database_nothing(django_assert_num_queries, rf):
-    request_id.set(QUOTED)
-    with django_assert_num_queries(0):
-        response = portal_urls.handler500(rf.get("/500/"))
+    token = request_id.set(QUOTED)
+    try:
+        with django_assert_num_queries(0):
+            response = portal_urls.handler500(rf.get("/500/"))
+    finally:
+        request_id.reset(token)
     assert QUOTED in response.content.decode()
 
 
