@@ -16,7 +16,8 @@ View = Callable[..., HttpResponse]
 
 
 def fresh_sign_in_required(view: View) -> View:
-    """Ask for the password or second factor again unless that happened within five minutes.
+    """Ask for the password or second factor again, unless they were asked for again within five
+    minutes: having signed in is not enough, however lately.
 
     Fails closed for somebody who has neither (who signs in with an institution only): then the
     sign-in itself must be that fresh. See AccountAdapter.is_reauthentication_required.

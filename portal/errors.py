@@ -58,3 +58,10 @@ class Gone(DomainError):
 
     status = 410
     title = "This is no longer available"
+
+
+class Busy(DomainError):
+    """What it needs is held by others for longer than anybody waits."""
+
+    status = 503
+    title = "This is busy just now"

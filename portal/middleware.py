@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.db import OperationalError
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -19,8 +20,9 @@ from django.http import (
 )
 from django.shortcuts import render
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
-from portal.errors import DomainError
+from portal.errors import Busy, DomainError
 from portal.metrics import note_request
 from portal.request_id import believed, request_id
 from portal.views import method_not_allowed
@@ -128,8 +130,8 @@ class TimezoneMiddleware:
 
 
 class DomainErrorMiddleware:
-    """DomainError becomes a page, an admin message, or problem+json (RFC 9457); a method that
-    is not allowed becomes a page, too.
+    """DomainError becomes a page, an admin message, or problem+json (RFC 9457); so do a wait for
+    others that took too long, and a method that is not allowed.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -142,6 +144,7 @@ class DomainErrorMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        error = _busy(error) or error
         if not isinstance(error, DomainError):
             return None
         if _is_machine(request):
@@ -151,6 +154,15 @@ class DomainErrorMiddleware:
             return HttpResponseRedirect(request.path)
         context = {"error": error, "request_id": request_id.get()}
         return render(request, "refused.html", context, status=error.status)
+
+
+def _busy(error: Exception) -> Busy | None:
+    """A lock or an answer that PostgreSQL gave up waiting for (lock_timeout, statement_timeout)."""
+    if not isinstance(error, OperationalError):
+        return None
+    if not isinstance(error.__cause__, LockNotAvailable | QueryCanceled):
+        return None
+    return Busy("busy", "Somebody else is changing the same thing. Try again in a few seconds.")
 
 
 def _is_machine(request: HttpRequest) -> bool:

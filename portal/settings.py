@@ -367,6 +367,8 @@ USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 FORMAT_MODULE_PATH = "portal.formats"
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.ReporterFilter"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -141,6 +141,7 @@ def _play_undecided(cast: Cast, phase: RolloutPhase) -> None:
     with cast.calendar.on_day(-6):
         reviews.request_changes(
             application_id=changes.pk,
+            revision=1,
             notes={"storage": "Name who can read the secret store, and how you would notice."},
             by=reviewer,
         )

@@ -82,7 +82,9 @@ def review(request: SignedInRequest, application: Application) -> HttpResponse:
 
 @_reads
 def request_changes(request: SignedInRequest, application: Application) -> HttpResponse:
-    form = forms.RequestChangesForm(_typed(request), application=application)
+    form = forms.RequestChangesForm(
+        _typed(request), application=application, initial=_read(application)
+    )
     return confirm(
         request,
         application,
@@ -90,7 +92,10 @@ def request_changes(request: SignedInRequest, application: Application) -> HttpR
         template="admin/reviews/request_changes.html",
         form=form,
         act=lambda: services.request_changes(
-            application_id=application.pk, notes=form.notes, by=request.user
+            application_id=application.pk,
+            revision=form.cleaned_data["revision"],
+            notes=form.notes,
+            by=request.user,
         ),
         done=f"{application.ref} is back with the applicant, who has been written to.",
         context={"days": services.ANSWER_CHANGES_WITHIN.days},

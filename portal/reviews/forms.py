@@ -65,7 +65,7 @@ class ReviewForm(ReadForm):
         return {name: self.cleaned_data[name] for name, *_ in SCORES}
 
 
-class RequestChangesForm(forms.Form):
+class RequestChangesForm(ReadForm):
     """One box for the whole and one for each question that was answered."""
 
     general = _text("About the application as a whole", most=MOST_MESSAGE, rows=4, required=False)

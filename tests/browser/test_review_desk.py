@@ -19,7 +19,12 @@ def resubmitted():
     """In review with a difference, a message to answer, and one review."""
     application = stories.in_review(scopes=[ELEVATED])
     rosa = staff("reviewer")
-    request_changes(application_id=application.pk, notes={"purpose": "Which?"}, by=rosa)
+    request_changes(
+        application_id=application.pk,
+        revision=stories.read(application.pk),
+        notes={"purpose": "Which?"},
+        by=rosa,
+    )
     application = again(application)
     save_answers(
         application_id=application.pk,

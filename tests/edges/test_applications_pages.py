@@ -393,6 +393,7 @@ def test_changes_asked_for_stand_beside_the_field_and_are_answered(client, perso
     application = stories.in_review(by=person)
     request_changes(
         application_id=application.pk,
+        revision=stories.read(application.pk),
         notes={"purpose": "Which alerts?", "": "Nearly there."},
         by=stories.reviewer(),
     )

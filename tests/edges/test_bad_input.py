@@ -457,7 +457,7 @@ def waiting_list():
 
 @a_form
 def request_changes():
-    return at_desk("changes", general="Say more.", about_purpose="Which alerts?")
+    return at_desk("changes", revision=1, general="Say more.", about_purpose="Which alerts?")
 
 
 @a_form

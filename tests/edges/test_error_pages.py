@@ -2,8 +2,10 @@
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import connection
 from django.test import Client
 from django.urls import include, path
+from django.views.debug import ExceptionReporter, get_default_exception_reporter_filter
 from django.views.decorators.http import require_POST
 
 from portal import urls as portal_urls
@@ -20,12 +22,20 @@ def _raising(error):
     return view
 
 
+def _waiting_in_vain(request):
+    """A real wait for an answer that does not come in time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '5ms'")
+        cursor.execute("SELECT pg_sleep(5)")
+
+
 urlpatterns = [
     path("400/", _raising(SuspiciousOperation("odd"))),
     path("403/", _raising(PermissionDenied)),
     path("405/", require_POST(_raising(NotImplementedError))),
     path("429/", portal_urls.handler429),
     path("500/", _raising(RuntimeError("broken"))),
+    path("locked/", _waiting_in_vain),
     path("refused/", _raising(NotAllowed("not_yours", "Ask your contact."))),
     path("", include(portal_urls)),
 ]
@@ -42,6 +52,7 @@ PAGES = [
     ("/nowhere/", 404, "There is no such page"),
     ("/500/", 500, "Something broke on our side"),
     ("/refused/", 403, "You cannot do that"),
+    ("/locked/", 503, "This is busy just now"),
     ("/405/", 405, "This cannot be opened like that"),
 ]
 
@@ -81,6 +92,21 @@ def test_the_page_for_a_crash_asks_the_database_nothing(django_assert_num_querie
     finally:
         request_id.reset(token)
     assert QUOTED in response.content.decode()
+
+
+def test_a_crash_report_shows_nothing_of_the_environment(rf, monkeypatch):
+    """Granian hands each process's whole environment to each request."""
+    monkeypatch.setenv("CREDENTIAL_PEPPERS", "1:in-the-environment")
+    request = rf.get("/500/", CREDENTIAL_PEPPERS="1:in-the-environment", HTTP_X_ASKED="shown")
+    report = ExceptionReporter(request, RuntimeError, RuntimeError("broken"), None)
+    report = report.get_traceback_text()
+    assert ("in-the-environment" in report, "shown" in report) == (False, True)
+
+
+@pytest.mark.parametrize("name", ["CREDENTIAL_PEPPERS", "SIGNING_KEYS", "CELERY_BROKER_URL"])
+def test_a_crash_report_cleanses_settings(name):
+    safe = get_default_exception_reporter_filter().get_safe_settings()
+    assert safe[name] == "********************"
 
 
 @pytest.mark.parametrize("shown", [True, False])

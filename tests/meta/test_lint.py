@@ -67,7 +67,7 @@ def test_the_search_for_signals_finds_them():
     assert len(_signals(ast.parse(PLANTED))) == len(SIGNALS)
 
 
-# `# noqa: X - why` and `# type: ignore[x] # why`.
+# What lets a rule be broken says which and why: "noqa: X - why", "type: ignore[x] # why".
 WITHOUT_REASON = re.compile(
     r"# noqa(?!: [A-Z]+\d+(, [A-Z]+\d+)* - \w).*|# type: ignore(?!\[[\w, -]+\] {1,2}# \w).*"
 )

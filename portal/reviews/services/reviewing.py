@@ -77,10 +77,15 @@ def record_review(
 
 
 @transaction.atomic
-def request_changes(*, application_id: int, notes: dict[str, str], by: User) -> Application:
-    """Hand the pen back. `notes` maps a question's key, or "" for the whole, to what to change."""
+def request_changes(
+    *, application_id: int, revision: int, notes: dict[str, str], by: User
+) -> Application:
+    """Hand the pen back. `notes` maps a question's key, or "" for the whole, to what to change;
+    `revision` is the number of the one they are about.
+    """
     application = lock_application(application_id)
     policies.can_request_changes(by, application).enforce()
+    read_revision(application, revision)
     kept = {key: text.strip() for key, text in notes.items() if text.strip()}
     if not kept:
         raise Invalid("notes_missing", "Say what should change.", {"notes": "Say what to change."})

@@ -162,7 +162,10 @@ def test_a_second_submission_of_the_same_draft_is_refused():
 def test_answering_a_change_request_is_revision_two_even_after_the_phase_closed():
     application = stories.in_review()
     request_changes(
-        application_id=application.pk, notes={"purpose": "Be precise."}, by=stories.reviewer()
+        application_id=application.pk,
+        revision=stories.read(application.pk),
+        notes={"purpose": "Be precise."},
+        by=stories.reviewer(),
     )
     application.phase.closes_at = timezone.now() - timedelta(minutes=1)
     application.phase.save()
@@ -255,7 +258,12 @@ def test_who_has_applied_anew_no_longer_appeals():
 
 def test_a_suspended_person_neither_edits_nor_submits_nor_appeals():
     asked, over = stories.in_review(), declined()
-    request_changes(application_id=asked.pk, notes={"": "More."}, by=stories.reviewer())
+    request_changes(
+        application_id=asked.pk,
+        revision=stories.read(asked.pk),
+        notes={"": "More."},
+        by=stories.reviewer(),
+    )
     for application in (asked, over):
         person = application.applicant
         person.suspended_at, person.suspended_by = timezone.now(), UserFactory()

@@ -24,7 +24,12 @@ CLOCK = System("clock")
 
 def asked_for_changes():
     application = stories.in_review()
-    request_changes(application_id=application.pk, notes={"": "More."}, by=stories.reviewer())
+    request_changes(
+        application_id=application.pk,
+        revision=stories.read(application.pk),
+        notes={"": "More."},
+        by=stories.reviewer(),
+    )
     return stories.again(application)
 
 

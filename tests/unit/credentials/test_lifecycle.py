@@ -196,7 +196,10 @@ class Story(RuleBasedStateMachine):
     def ask_for_changes(self, n):
         if self.attempt(
             lambda: request_changes(
-                application_id=self.pks[n], notes={"": "More."}, by=stories.reviewer()
+                application_id=self.pks[n],
+                revision=stories.read(self.pks[n]),
+                notes={"": "More."},
+                by=stories.reviewer(),
             ),
             possible=self.status[n] in {"submitted", "in_review"},
             events=1,

@@ -133,7 +133,7 @@ APPLICATION_ACTS = {
     "take": take,
     "review": stories.review,
     "ask for changes": lambda a: reviewing.request_changes(
-        application_id=a.pk, notes={"": "More."}, by=stories.reviewer()
+        application_id=a.pk, revision=stories.read(a.pk), notes={"": "More."}, by=stories.reviewer()
     ),
     "approve": stories.approve,
     "decline": lambda a: reviewing.decline_application(

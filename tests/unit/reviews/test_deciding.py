@@ -417,7 +417,12 @@ def test_a_no_is_not_silenced_by_taking_its_author_s_role(lose):
 
 def second_revision(application):
     """The applicant answered a change request, and somebody has taken it again."""
-    request_changes(application_id=application.pk, notes={"": "Be precise."}, by=stories.reviewer())
+    request_changes(
+        application_id=application.pk,
+        revision=stories.read(application.pk),
+        notes={"": "Be precise."},
+        by=stories.reviewer(),
+    )
     submit_application(application_id=application.pk, by=application.applicant)
     take_application(application_id=application.pk, by=stories.reviewer(), from_colleague=True)
     return stories.again(application)

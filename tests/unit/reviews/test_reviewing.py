@@ -27,6 +27,7 @@ def take(application, *, by, **more):
 def ask(application, *, by=None, **notes):
     return request_changes(
         application_id=application.pk,
+        revision=stories.read(application.pk),
         notes=notes or {"purpose": "Be precise."},
         by=by or stories.reviewer(),
     )
