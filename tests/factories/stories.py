@@ -8,7 +8,11 @@ from portal.applications.models import Revision
 from portal.applications.services import save_answers, start_application, submit_application
 from portal.audit.services import System
 from portal.credentials.models import Credential, Grant
-from portal.credentials.services import claim_credential, issue_credential
+from portal.credentials.services import (
+    claim_credential,
+    issue_credential,
+    request_credential,
+)
 from portal.programs.models import Question
 from portal.programs.selectors import current_agreement
 from portal.programs.services import sign_agreement
@@ -145,6 +149,14 @@ def claimed(**given):
     """(credential, token)."""
     credential = ready(**given)
     minted = claim_credential(kid=credential.kid, by=credential.grant.holder)
+    return again(credential), minted.token
+
+
+def another(grant):
+    """(credential, token): one more key under the grant."""
+    credential = request_credential(grant_id=grant.pk, by=grant.holder)
+    issue_credential(grant_id=grant.pk, by=WORKER)
+    minted = claim_credential(kid=credential.kid, by=grant.holder)
     return again(credential), minted.token
 
 
