@@ -10,8 +10,23 @@ adds nothing, and a slow hash would make every bad key a denial of service.
 
 import hashlib
 import hmac
+from dataclasses import dataclass, field
 
 from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rehashed:
+    """A digest to be stored in place of one made under an older pepper, while that one stands."""
+
+    old: bytes = field(repr=False)
+    version: int
+    digest: bytes = field(repr=False)
+
+
+def newest() -> int:
+    """The version that hashes."""
+    return max(settings.CREDENTIAL_PEPPERS)
 
 
 def keyed_hash(context: bytes, message: bytes) -> tuple[int, bytes]:
@@ -19,8 +34,18 @@ def keyed_hash(context: bytes, message: bytes) -> tuple[int, bytes]:
 
     `context` says what is hashed (`tpk/1`), so that a digest of one kind never passes as another.
     """
-    version = max(settings.CREDENTIAL_PEPPERS)
+    version = newest()
     return version, _digest(settings.CREDENTIAL_PEPPERS[version], context, message)
+
+
+def rehash(context: bytes, message: bytes, stored: int | None) -> Rehashed | None:
+    """Of a message that was found good: its hash under the newest pepper, when the one stored is
+    of an older. This is how a pepper goes out of use: whatever is used moves to the next by itself.
+    """
+    if stored is None or stored >= newest():
+        return None
+    old = _digest(settings.CREDENTIAL_PEPPERS[stored], context, message)
+    return Rehashed(old, *keyed_hash(context, message))
 
 
 def matches(context: bytes, message: bytes, version: int | None, digest: bytes | None) -> bool:
@@ -31,7 +56,7 @@ def matches(context: bytes, message: bytes, version: int | None, digest: bytes |
     """
     peppers = settings.CREDENTIAL_PEPPERS
     known = digest is not None and version in peppers
-    pepper = peppers[version] if version in peppers else peppers[max(peppers)]
+    pepper = peppers[version] if version in peppers else peppers[newest()]
     same = hmac.compare_digest(_digest(pepper, context, message), digest or bytes(32))
     return same and known
 

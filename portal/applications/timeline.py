@@ -42,6 +42,7 @@ SHOWN: dict[str, str] = {
     "credential.ready": "ready",
     "credential.claimed": "active",
     "credential.claim_refused": "failed",
+    "credential.rotated": "retired",
     "credential.retired": "retired",
     "credential.revoked": "revoked",
     "credential.expired": "expired",

@@ -21,6 +21,7 @@ from portal.credentials.admin_filters import (
     CredentialStatusFilter,
     ExpiryFilter,
     GrantStatusFilter,
+    KindFilter,
     PartnerFilter,
     PartnerOfKeyFilter,
     PhaseFilter,
@@ -28,6 +29,7 @@ from portal.credentials.admin_filters import (
     ReasonFilter,
     RevocationStatusFilter,
 )
+from portal.credentials.enums import KeyKind
 from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.usage import use_of
 
@@ -151,9 +153,15 @@ class CredentialAdmin(Desk):
     found = selectors.search_credentials
     change_form_template = "admin/credentials/key.html"
     search_help_text = "A key id, a whole key, a reference, or part of a name or an address"
-    list_display = ("kid_cell", "who", "phase_cell", "standing", "enforced", "expires")
+    list_display = ("kid_cell", "who", "phase_cell", "standing", "enforced", "used", "expires")
     list_display_links = ("kid_cell",)
-    list_filter = (CredentialStatusFilter, ExpiryFilter, PhaseOfKeyFilter, PartnerOfKeyFilter)
+    list_filter = (
+        CredentialStatusFilter,
+        KindFilter,
+        ExpiryFilter,
+        PhaseOfKeyFilter,
+        PartnerOfKeyFilter,
+    )
     actions = (revoke_selected,)
     buttons = (
         Button(
@@ -169,7 +177,8 @@ class CredentialAdmin(Desk):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         related = ("grant__holder", "grant__organization", "grant__phase__release")
         rows = super().get_queryset(request).defer("digest")
-        return rows.select_related(*related, "grant__application", "revoked_by", "claimed_by")
+        more = ("grant__application", "revoked_by", "claimed_by", "use", "replaces")
+        return rows.select_related(*related, *more)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_JudgedKeys]:
         return _JudgedKeys
@@ -177,12 +186,19 @@ class CredentialAdmin(Desk):
     def contents(self, obj: Credential) -> dict[str, Any]:
         casebook.judge_keys([obj])
         cases = Revocation.objects.filter(items__credential=obj).defer("selector")
-        return {"key": obj, "entries": casebook.key_timeline(obj), "cases": cases}
+        return {
+            "key": obj,
+            "entries": casebook.key_timeline(obj),
+            "cases": cases,
+            "replacements": obj.replaced_by.defer("digest"),
+        }
 
     @admin.display(description="Key")
     def kid_cell(self, credential: Credential) -> str:
-        named = format_html('<br><span class="soft">{}</span>', credential.name)
-        return format_html("<code>{}</code>{}", credential.kid, named if credential.name else "")
+        test = "Test" if credential.kind == KeyKind.TEST else ""
+        called = ", ".join(filter(None, (test, credential.name)))
+        named = format_html('<br><span class="soft">{}</span>', called) if called else ""
+        return format_html("<code>{}</code>{}", credential.kid, named)
 
     @admin.display(description="Holder")
     def who(self, credential: Credential) -> str:
@@ -199,6 +215,10 @@ class CredentialAdmin(Desk):
     @admin.display(description="Enforced")
     def enforced(self, credential: Any) -> str:
         return judged(credential.judgement)
+
+    @admin.display(description="Last used")
+    def used(self, credential: Credential) -> str:
+        return day(credential.last_used_at)
 
     @admin.display(description="Expires")
     def expires(self, credential: Credential) -> str:

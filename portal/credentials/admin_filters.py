@@ -11,6 +11,7 @@ from django.utils import timezone
 from portal.credentials.enums import (
     CredentialStatus,
     GrantStatus,
+    KeyKind,
     RevocationReason,
     RevocationStatus,
 )
@@ -58,6 +59,11 @@ class CredentialStatusFilter(_Choice):
         if self.value() == "live":
             return queryset.filter(status__in=LIVE)
         return super().queryset(request, queryset)
+
+
+class KindFilter(_Choice):
+    title, parameter_name, lookup = "kind", "kind", "kind"
+    choices_of = KeyKind
 
 
 class RevocationStatusFilter(_Choice):

@@ -24,6 +24,13 @@ class CredentialStatus(TextChoices):
     LAPSED = "lapsed", "Lapsed"
 
 
+class KeyKind(TextChoices):
+    """A test key is taken by sandbox gateways only."""
+
+    LIVE = "live", "Live"
+    TEST = "test", "Test"
+
+
 class RevocationStatus(TextChoices):
     DRAFTED = "drafted", "Drafted"
     PREVIEWED = "previewed", "Previewed"
@@ -88,4 +95,5 @@ class DenyCode(TextChoices):
     FROZEN_RELEASE = "frozen_release", "The programme has paused access to this model."
     FROZEN_EVERYTHING = "frozen_everything", "The programme has paused all access."
     WRONG_AUDIENCE = "wrong_audience", "The key is for another model."
+    WRONG_KIND = "wrong_kind", "This is a test key: only a sandbox takes it."
     SCOPE_NOT_HELD = "scope_not_held", "The key does not hold the scope asked for."

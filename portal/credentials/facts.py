@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection
 
+from portal.credentials.enums import KeyKind
 from portal.prepared import Statement
 
 
@@ -40,6 +41,8 @@ class Facts:
     agreement_current: bool
     frozen: frozenset[str]  # the levels at which a freeze is in force
     audience: str
+    kind: str = KeyKind.LIVE
+    first_use: bool = False  # of a key that replaces another: `services.start_overlap` is due
     pepper_version: int | None = field(default=None, repr=False)
     digest: bytes | None = field(default=None, repr=False)
 
@@ -49,12 +52,18 @@ class Facts:
         partner = (f"organization:{self.organization_ref}",) if self.organization_ref else ()
         return (
             f"key:{self.kid}",
+            f"key_end:{self.kid}",
             f"grant:{self.grant_ref}",
             f"person:{self.holder_ref}",
             f"phase:{self.phase_ref}",
             f"release:{self.release_ref}",
             *partner,
         )
+
+    @property
+    def is_test(self) -> bool:
+        """Whether sandbox gateways alone take it."""
+        return self.kind == KeyKind.TEST
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -97,6 +106,7 @@ SELECT key.kid, key.status, key.expires_at, key.scopes, key.claimed_at,
                  ('everything', ''), ('release', release.ref), ('phase', phase.ref),
                  ('organization', partner.ref), ('person', holder.ref))),
        release.audience,
+       key.kind, key.replaces_id IS NOT NULL AND key.overlap_started_at IS NULL,
        key.pepper_version, key.digest
 FROM credentials_credential AS key
 JOIN credentials_grant AS right_ ON right_.id = key.grant_id

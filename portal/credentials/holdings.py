@@ -9,9 +9,11 @@ from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import (
     can_request_credential,
     can_withdraw_grant,
+    has_room_for_test_key,
+    key_is_rotatable,
     slot_is_claimable,
 )
-from portal.credentials.selectors import barred_grants
+from portal.credentials.selectors import barred_grants, kept_organizations
 from portal.credentials.usage import Use, use_of
 from portal.credentials.verification import explain_many
 from portal.verdict import Verdict
@@ -28,6 +30,7 @@ ADVICE: dict[str, str] = {
     DenyCode.KEY_EXPIRED: "Ask for another key and claim it.",
     DenyCode.KEY_REVOKED: "A revoked key stays revoked; the grant itself may go on.",
     DenyCode.KEY_NOT_ACTIVE: "Claim it first if it is ready, or ask for another.",
+    DenyCode.WRONG_KIND: "Use a live key there, or call the sandbox.",
     DenyCode.SCOPE_NOT_HELD: "Ask for this capability in an application.",
 }
 
@@ -39,7 +42,8 @@ class Key:
     credential: Credential
     verdict: Verdict
     claimable: Verdict
-    revocable: bool
+    rotatable: Verdict
+    replaced_by: Credential | None  # the key in its place, while that one is in use
 
     @property
     def blocked(self) -> bool:
@@ -67,6 +71,7 @@ class Holding:
     use: Use
     mine: bool
     can_request: Verdict
+    can_test: Verdict
     can_withdraw: bool
 
     @property
@@ -87,39 +92,57 @@ class Holding:
 
 
 def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
-    """The grants with their keys, each judged by the one decision function, in three statements."""
+    """The grants with their keys, each judged by the one decision function; five statements."""
     grants = list(grants)
     kids = [key.kid for grant in grants for key in grant.credentials.all()]
     verdicts, barred, use = explain_many(kids), barred_grants(grants), use_of(grants)
+    kept = set(kept_organizations(user))
     return [
-        _holding(grant, user, verdicts, use[grant.pk], barred=grant.pk in barred)
+        _holding(
+            grant,
+            user,
+            verdicts,
+            use[grant.pk],
+            barred=grant.pk in barred,
+            keeps=grant.holder_id == user.pk or grant.organization_id in kept,
+        )
         for grant in grants
     ]
 
 
 def _holding(
-    grant: Grant, user: User, verdicts: dict[str, Verdict], use: Use, *, barred: bool
+    grant: Grant, user: User, verdicts: dict[str, Verdict], use: Use, *, barred: bool, keeps: bool
 ) -> Holding:
-    keys = [_key(key, grant, user, verdicts[key.kid]) for key in grant.credentials.all()]
+    asked = {"barred": barred, "keeps": keeps}
+    keys = [_key(key, grant, user, verdicts[key.kid], **asked) for key in grant.credentials.all()]
     return Holding(
         grant=grant,
         keys=[key for key in keys if key.credential.is_live],
         past=[key for key in keys if not key.credential.is_live],
         use=use,
         mine=grant.holder_id == user.pk,
-        can_request=can_request_credential(user, grant, barred=barred),
+        can_request=can_request_credential(user, grant, **asked),
+        can_test=has_room_for_test_key(user, grant, **asked),
         can_withdraw=grant.status in _GIVE_UP and bool(can_withdraw_grant(user, grant)),
     )
 
 
-def _key(credential: Credential, grant: Grant, user: User, verdict: Verdict) -> Key:
+def _key(
+    credential: Credential, grant: Grant, user: User, verdict: Verdict, *, barred: bool, keeps: bool
+) -> Key:
     credential.grant = grant
     return Key(
         credential=credential,
         verdict=verdict,
-        claimable=slot_is_claimable(user, credential),
-        revocable=credential.is_live,
+        claimable=slot_is_claimable(user, credential, keeps=keeps),
+        rotatable=key_is_rotatable(user, credential, barred=barred, keeps=keeps),
+        replaced_by=_in_place_of(credential, grant),
     )
+
+
+def _in_place_of(credential: Credential, grant: Grant) -> Credential | None:
+    active = (key for key in grant.credentials.all() if key.status == CredentialStatus.ACTIVE)
+    return next((key for key in active if key.replaces_id == credential.pk), None)
 
 
 _GIVE_UP = (GrantStatus.SCHEDULED, GrantStatus.ACTIVATING, GrantStatus.ACTIVE)

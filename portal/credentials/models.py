@@ -1,5 +1,6 @@
 """Grants, the credentials under them, and cases of revocation."""
 
+from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from portal.credentials.enums import (
     FreezeLevel,
     GrantStatus,
     ItemStatus,
+    KeyKind,
     RevocationReason,
     RevocationStatus,
 )
@@ -75,6 +77,7 @@ class Credential(models.Model):
     kid = models.CharField(max_length=16, unique=True)
     grant = models.ForeignKey(Grant, models.PROTECT, related_name="credentials")
     name = models.CharField(max_length=100, blank=True)
+    kind = models.CharField(max_length=4, choices=KeyKind, default=KeyKind.LIVE)
     status = models.CharField(
         max_length=10, choices=CredentialStatus, default=CredentialStatus.REQUESTED
     )
@@ -89,6 +92,13 @@ class Credential(models.Model):
     )
     # Of the key once claimed, of the slot before: seven days to claim.
     expires_at = models.DateTimeField(null=True)
+    # When its keepers are told next that it is about to expire.
+    remind_at = models.DateTimeField(null=True, editable=False)
+    # The key this one was made in place of. That one goes on for `overlap` after the first use of
+    # this one, and no longer than it would have.
+    replaces = models.ForeignKey("self", models.PROTECT, null=True, related_name="replaced_by")
+    overlap = models.DurationField(null=True)
+    overlap_started_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
@@ -104,6 +114,11 @@ class Credential(models.Model):
         permissions: ClassVar = [("revoke_credentials", "Can revoke keys, one or many")]
         indexes: ClassVar = [
             models.Index(fields=["status", "expires_at"], name="credential_expiry"),
+            models.Index(
+                fields=["remind_at"],
+                name="credential_reminders",
+                condition=models.Q(status=CredentialStatus.ACTIVE, remind_at__isnull=False),
+            ),
         ]
         constraints: ClassVar = [
             both_or_neither("credential", "claimed_at", "claimed_by"),
@@ -115,6 +130,7 @@ class Credential(models.Model):
                 )
                 | models.Q(revoked_at__isnull=False, revoked_by=None, revoked_with_key=True),
             ),
+            both_or_neither("credential", "replaces", "overlap"),
             models.CheckConstraint(
                 name="credential_active_has_digest",
                 condition=~models.Q(status=CredentialStatus.ACTIVE)
@@ -129,6 +145,12 @@ class Credential(models.Model):
                 name="credential_revoked_has_time",
                 condition=models.Q(status=CredentialStatus.REVOKED)
                 ^ models.Q(revoked_at__isnull=True),
+            ),
+            # A key is rotated out by one other at a time.
+            models.UniqueConstraint(
+                fields=["replaces"],
+                name="credential_replaced_once",
+                condition=models.Q(status=CredentialStatus.ACTIVE),
             ),
             # One slot at a time waits to be provisioned or claimed.
             models.UniqueConstraint(
@@ -149,6 +171,31 @@ class Credential(models.Model):
     @property
     def is_live(self) -> bool:
         return self.status in LIVE
+
+    @property
+    def overlap_words(self) -> str:
+        """How long the key it replaces goes on: `1 hour`, `24 hours`, `3 days`."""
+        hours = int((self.overlap or timedelta()).total_seconds() // 3600)
+        count, unit = (hours // 24, "day") if hours > 24 and hours % 24 == 0 else (hours, "hour")
+        return f"{count} {unit}{'' if count == 1 else 's'}"
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """The beginning of the ten minutes in which it was last let through; None for never."""
+        use = getattr(self, "use", None)
+        return use.last_used_at if use else None
+
+
+class CredentialUse(models.Model):
+    """When a key was last let through, to ten minutes. Apart from the key, whose row every door
+    reads and nothing else should churn.
+    """
+
+    credential = models.OneToOneField(Credential, models.PROTECT, related_name="use")
+    last_used_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.credential_id}"
 
 
 class Revocation(models.Model):
@@ -267,12 +314,14 @@ class Freeze(models.Model):
 class Epoch(models.Model):
     """Answers about `subject` that were given before this no longer hold.
 
-    Written by triggers (migration 0002) whenever something that access rests on changes for the
-    worse, whoever changes it and however. Doors that remember answers look here for what to
-    forget (portal/credentials/remembered.py); gateways that verify offline get them signed.
+    Written by triggers (migrations 0002, 0003) whenever something that access rests on changes
+    for the worse, whoever changes it and however. Doors that remember answers look here for what
+    to forget (portal/credentials/remembered.py); gateways that verify offline get them signed.
 
     `subject` is `everything`, or a level and a reference: `key:<kid>`, `grant:GRT-…`,
-    `person:USR-…`, `organization:ORG-…`, `phase:PHA-…`, `release:REL-…`.
+    `person:USR-…`, `organization:ORG-…`, `phase:PHA-…`, `release:REL-…`. Two are the doors' own
+    and void no token: `gateway:GW-…`, and `key_end:<kid>` of a key whose end came nearer and is
+    still far.
     `xid` is the transaction that wrote the row: ids alone do not say which rows have committed.
     """
 

@@ -1,11 +1,21 @@
-"""What holders and staff are told by mail. One function an event; no decisions, no secrets."""
+"""What holders and staff are told by mail. One function an event; no decisions, no secrets.
+
+Of a key its holder is told, and whoever claimed it for their organisation and still looks after it.
+"""
+
+import math
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
 
+from accounts.models import User
 from portal.credentials.enums import RevocationReason
 from portal.credentials.models import Credential, Grant
+from portal.credentials.policies import manages_keys
 from portal.mail.services import queue_mail
+
+Word = str | int  # what a mail's row keeps
 
 
 def key_ready(credential: Credential) -> None:
@@ -13,36 +23,47 @@ def key_ready(credential: Credential) -> None:
 
 
 def key_claimed(credential: Credential) -> None:
-    _tell(credential.grant, "key_claimed", kid=credential.kid)
+    _tell_keepers(credential, "key_claimed")
 
 
-def second_claim_refused(credential: Credential) -> None:
-    _tell(credential.grant, "second_claim_refused", kid=credential.kid)
+def second_claim_refused(credential: Credential, *, by: User) -> None:
+    """`by` is who tried: whose account may be in other hands."""
+    _tell_keepers(credential, "second_claim_refused", by=by)
 
 
 def key_revoked(credential: Credential, *, reason: str) -> None:
     """Says the reason's plain words; the case and its note stay with staff."""
-    _tell(
-        credential.grant,
-        "key_revoked",
-        kid=credential.kid,
-        reason=RevocationReason(reason).label,
+    _tell_keepers(credential, "key_revoked", reason=RevocationReason(reason).label)
+
+
+def key_rotated(credential: Credential) -> None:
+    """`credential` is the new key; what becomes of the old one depends on whether it leaked."""
+    overlap = credential.overlap_words if credential.overlap else ""
+    _tell_keepers(credential, "key_rotated", old=str(credential.replaces), overlap=overlap)
+
+
+def key_expiring(credential: Credential, *, now: datetime) -> None:
+    """How long it has, and what goes on after it."""
+    ends = credential.expires_at or now
+    _tell_keepers(
+        credential,
+        "key_expiring",
+        days=math.ceil((ends - now) / timedelta(days=1)),
+        until=f"{_day(ends)}, {ends:%H:%M} UTC",
+        with_grant=credential.grant.ends_at <= ends,
+        test=credential.kind == "test",
     )
 
 
 def key_revoked_with_key(credential: Credential) -> None:
     """Nobody knows who did it: perhaps a program of theirs, perhaps whoever has stolen the key."""
-    _tell(credential.grant, "key_revoked_with_key", kid=credential.kid)
+    _tell_keepers(credential, "key_revoked_with_key")
 
 
 def key_over(credential: Credential) -> None:
-    """Expired after use, or lapsed unclaimed."""
-    _tell(
-        credential.grant,
-        "key_over",
-        kid=credential.kid,
-        lapsed=credential.status == "lapsed",
-    )
+    """Expired after use, rotated out, or lapsed unclaimed."""
+    status = credential.status
+    _tell_keepers(credential, "key_over", lapsed=status == "lapsed", retired=status == "retired")
 
 
 def activation_failed(grant: Grant) -> None:
@@ -65,12 +86,29 @@ def _day(when: object) -> str:
     return f"{when:%-d %B %Y}"
 
 
-def _tell(grant: Grant, event: str, **words: str | bool) -> None:
+def _tell_keepers(
+    credential: Credential, event: str, *, by: User | None = None, **words: Word
+) -> None:
+    grant, claimer = credential.grant, credential.claimed_by
+    colleague = claimer if claimer and claimer.pk != grant.holder_id else None
+    told: dict[User, dict[str, Word]] = {
+        grant.holder: {"colleague": str(colleague or "")},
+    }
+    if colleague and not colleague.suspended_at and manages_keys(colleague, grant):
+        told[colleague] = {"held_by": str(grant.holder)}
+    for person, more in told.items():
+        if by:
+            more |= {"by": "you" if by == person else str(by), "yours": by == person}
+        _tell(grant, event, to=person, kid=credential.kid, **words, **more)
+
+
+def _tell(grant: Grant, event: str, *, to: User | None = None, **words: Word) -> None:
+    person = to or grant.holder
     queue_mail(
-        to=grant.holder.email,
+        to=person.email,
         template=f"credentials/{event}",
         context={
-            "name": grant.holder.get_short_name(),
+            "name": person.get_short_name(),
             "ref": grant.ref,
             "release": grant.phase.release.name,
             "url": f"{settings.BASE_URL}{reverse('credentials:access')}",

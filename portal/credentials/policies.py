@@ -2,19 +2,21 @@
 
 from django.utils import timezone
 
-from accounts.enums import MemberRole
 from accounts.models import User
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
 from portal.applications.policies import can_be_given
-from portal.credentials.enums import CredentialStatus, GrantStatus, RevocationStatus
+from portal.credentials.enums import CredentialStatus, GrantStatus, KeyKind, RevocationStatus
 from portal.credentials.lifecycle import GRANT_TRANSITIONS, LIVE, OCCUPYING
 from portal.credentials.models import Credential, Grant, Revocation
-from portal.credentials.selectors import barred_grants
+from portal.credentials.selectors import KEEPERS, barred_grants
 from portal.verdict import Verdict, allow, deny
 
-MOST_LIVE_KEYS = 2
+MOST_LIVE_KEYS = 2  # of each kind
 _NOT_YOURS = deny("not_yours", "Only the holder of the grant can do this.")
+_NOT_KEPT = deny(
+    "not_yours", "Only the holder, and whoever looks after their organisation's keys, can do this."
+)
 _SUSPENDED = deny("account_suspended", "Your account is suspended; write to us.")
 _NO_PERMISSION = deny("no_permission", "Only an incident responder can do this.")
 
@@ -43,25 +45,16 @@ def can_accept_offer(user: User, application: Application) -> Verdict:
 
 
 def can_claim_credential(user: User, credential: Credential) -> Verdict:
-    """The holder alone, while what was approved can still be given to them."""
+    """Whoever looks after the grant's keys, while it can still be given to its holder."""
     may_claim = slot_is_claimable(user, credential)
-    if not may_claim:
-        return may_claim
-    return can_be_given(
-        person_id=credential.grant.holder_id,
-        organization_id=credential.grant.organization_id,
-        phase_id=credential.grant.phase_id,
-    )
+    return _can_be_handed(user, credential.grant) if may_claim else may_claim
 
 
-def slot_is_claimable(user: User, credential: Credential) -> Verdict:
-    """What key and grant alone say, without a query, for a page of many keys: a key is shown to
-    the person it is for, and to nobody else.
-    """
-    if credential.grant.holder_id != user.pk:
-        return _NOT_YOURS
-    if not user.is_active or user.suspended_at:
-        return _SUSPENDED
+def slot_is_claimable(user: User, credential: Credential, *, keeps: bool | None = None) -> Verdict:
+    """What key and grant alone say, for a page of many keys, whose `keeps` was asked at once."""
+    may = _may_keep(user, credential.grant, keeps)
+    if not may:
+        return may
     if credential.grant.status != GrantStatus.ACTIVE:
         return deny("grant_not_active", "The grant is not in force, so its key cannot be claimed.")
     if credential.status == CredentialStatus.REQUESTED:
@@ -73,29 +66,82 @@ def slot_is_claimable(user: User, credential: Credential) -> Verdict:
     return allow()
 
 
-def can_request_credential(user: User, grant: Grant, *, barred: bool | None = None) -> Verdict:
+def can_request_credential(
+    user: User, grant: Grant, *, barred: bool | None = None, keeps: bool | None = None
+) -> Verdict:
     """Not after staff revoked keys of the grant, until they allow another.
 
-    `barred` is given where a whole page of grants was asked about at once.
+    `barred` and `keeps` are given where a whole page of grants was asked about at once.
     """
-    if grant.holder_id != user.pk:
-        return _NOT_YOURS
-    if user.suspended_at:
-        return _SUSPENDED
-    if grant.status != GrantStatus.ACTIVE:
-        return deny("grant_not_active", "The grant is not in force.")
-    if barred_grants([grant]) if barred is None else barred:
-        return deny(
-            "revoked_by_staff",
-            "The programme revoked keys of this grant. Write to us about another one.",
-        )
-    # Not values_list: a page of grants has fetched their keys already.
-    live = [key.status for key in grant.credentials.all() if key.status in LIVE]
-    if any(status != CredentialStatus.ACTIVE for status in live):
+    may = _may_keep(user, grant, keeps)
+    if not may:
+        return may
+    may = _gives_keys(grant, barred)
+    if not may:
+        return may
+    live = _live_keys(grant, KeyKind.LIVE)
+    if any(key.status != CredentialStatus.ACTIVE for key in live):
         return deny("slot_waiting", "There is a key waiting to be claimed already.")
     if len(live) >= MOST_LIVE_KEYS:
         return deny("too_many_keys", "You have two live keys. Revoke one first.")
     return allow()
+
+
+def can_rotate_credential(user: User, credential: Credential) -> Verdict:
+    """Whoever looks after the grant's keys, while it can still be given to its holder."""
+    may = key_is_rotatable(user, credential)
+    return _can_be_handed(user, credential.grant) if may else may
+
+
+def key_is_rotatable(
+    user: User, credential: Credential, *, barred: bool | None = None, keeps: bool | None = None
+) -> Verdict:
+    """What key and grant alone say; for a page of many keys as in `can_request_credential`."""
+    may = _may_keep(user, credential.grant, keeps)
+    if not may:
+        return may
+    if credential.status != CredentialStatus.ACTIVE:
+        return deny("not_rotatable", "Only a key in use can be rotated. Ask for another.")
+    if credential.expires_at is None or credential.expires_at <= timezone.now():
+        return deny("key_expired", "The key has expired. Ask for another.")
+    may = _gives_keys(credential.grant, barred)
+    if not may:
+        return may
+    others = [key for key in _live_keys(credential.grant, credential.kind) if key != credential]
+    if any(key.status != CredentialStatus.ACTIVE for key in others):
+        return deny(
+            "slot_waiting",
+            "There is a key waiting to be claimed already: claim that one, or revoke it first.",
+        )
+    if len(others) >= MOST_LIVE_KEYS - 1:
+        return deny("too_many_keys", "There are two live keys. Revoke the one you need less first.")
+    return allow()
+
+
+def can_make_test_credential(user: User, grant: Grant) -> Verdict:
+    """Whoever looks after the grant's keys, while it can still be given to its holder."""
+    may = has_room_for_test_key(user, grant)
+    return _can_be_handed(user, grant) if may else may
+
+
+def has_room_for_test_key(
+    user: User, grant: Grant, *, barred: bool | None = None, keeps: bool | None = None
+) -> Verdict:
+    """What the grant alone says; for a page of many as in `can_request_credential`."""
+    may = _may_keep(user, grant, keeps)
+    if not may:
+        return may
+    may = _gives_keys(grant, barred)
+    if may and len(_live_keys(grant, KeyKind.TEST)) >= MOST_LIVE_KEYS:
+        return deny("too_many_keys", "There are two test keys already. Revoke one first.")
+    return may
+
+
+def can_rename_credential(user: User, credential: Credential) -> Verdict:
+    may = _may_keep(user, credential.grant, None)
+    if may and credential.status not in LIVE:
+        return deny("dead_already", "This key gives no access any more; its name stays.")
+    return may
 
 
 def can_revoke_credential(user: User, credential: Credential) -> Verdict:
@@ -186,10 +232,48 @@ def manages_keys(user: User, grant: Grant) -> bool:
     """Whether the grant's keys are this person's, or their organisation's, to look after."""
     if grant.holder_id == user.pk:
         return True
-    contact = (MemberRole.TECHNICAL_CONTACT, MemberRole.OWNER)
     return (
         grant.organization_id is not None
         and user.memberships.filter(
-            organization_id=grant.organization_id, role__in=contact
+            organization_id=grant.organization_id, role__in=KEEPERS
         ).exists()
+    )
+
+
+def _gives_keys(grant: Grant, barred: bool | None) -> Verdict:
+    """In force, and staff have not revoked its keys."""
+    if grant.status != GrantStatus.ACTIVE:
+        return deny("grant_not_active", "The grant is not in force.")
+    if grant.ends_at <= timezone.now():
+        return deny("grant_over", "The grant is over. Apply again to go on.")
+    if barred_grants([grant]) if barred is None else barred:
+        return deny(
+            "revoked_by_staff",
+            "The programme revoked keys of this grant. Write to us about another one.",
+        )
+    return allow()
+
+
+def _live_keys(grant: Grant, kind: str) -> list[Credential]:
+    """Not a query of its own: a page of grants has fetched their keys already."""
+    return [key for key in grant.credentials.all() if key.status in LIVE and key.kind == kind]
+
+
+def _may_keep(user: User, grant: Grant, keeps: bool | None) -> Verdict:
+    """The holder, and who looks after their organisation's keys, unless suspended."""
+    if not (manages_keys(user, grant) if keeps is None else keeps):
+        return _NOT_KEPT
+    return allow() if user.is_active and not user.suspended_at else _SUSPENDED
+
+
+def _can_be_handed(user: User, grant: Grant) -> Verdict:
+    """Whether a secret may be shown to this person now: looked up again, because what the caller
+    holds of them may be from before it waited for a lock.
+    """
+    if not User.objects.filter(pk=user.pk, is_active=True, suspended_at=None).exists():
+        return _SUSPENDED
+    return can_be_given(
+        person_id=grant.holder_id,
+        organization_id=grant.organization_id,
+        phase_id=grant.phase_id,
     )

@@ -112,6 +112,10 @@ class _Memory:
                 return None
         return kept.value
 
+    def drop(self, name: str) -> None:
+        with self._lock:
+            self._kept.pop(name, None)
+
     def keep(self, name: str, value: Any, subjects: tuple[str, ...], moment: int) -> None:
         until = time.monotonic() + LONGEST
         kept = _Kept(value, (*subjects, "everything"), moment, until)
@@ -148,6 +152,11 @@ def moment() -> int:
 def remember(name: str, value: Any, *, subjects: tuple[str, ...], moment: int) -> None:
     """Keep something good, read after `moment` was taken, until a subject is touched."""
     _memory.keep(name, value, subjects, moment)
+
+
+def forget(name: str) -> None:
+    """Have it read anew here: it is about to change, and not for the worse."""
+    _memory.drop(name)
 
 
 def forget_all() -> None:

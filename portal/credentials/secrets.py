@@ -75,6 +75,11 @@ def verify_digest(token: str, version: int | None, digest: bytes | None) -> bool
     return peppers.matches(_CONTEXT, token.encode(), version, digest)
 
 
+def rehash(token: str, version: int | None) -> peppers.Rehashed | None:
+    """For a key that was just verified under this version of the pepper."""
+    return peppers.rehash(_CONTEXT, token.encode(), version)
+
+
 def _random(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 

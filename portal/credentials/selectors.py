@@ -4,10 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Value
+from django.db.models import Count, Exists, Max, Min, OuterRef, Prefetch, Q, QuerySet, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
@@ -36,8 +36,11 @@ _KID = re.compile(r"[0-9A-Za-z]{16}")
 _KID_IN_KEY = re.compile(r"tpk_(?:live|test)_([0-9A-Za-z]{16})(?![0-9A-Za-z])")
 _BETWEEN_KIDS = re.compile(r"[\s,;\"'`]+")
 MOST_KIDS = 100_000
+USE_IS_KNOWN_TO = timedelta(minutes=10)
 MOST_NAMES = 200  # people or partners a search by part of a name looks under
 _BEGUN = [GrantStatus.ACTIVATING, GrantStatus.ACTIVE, GrantStatus.SUSPENDED]
+# Who looks after an organisation's keys, whoever of its people holds the grant.
+KEEPERS = (MemberRole.TECHNICAL_CONTACT, MemberRole.OWNER)
 
 
 @dataclass(frozen=True)
@@ -170,17 +173,21 @@ def places_taken_by_phase() -> dict[int, int]:
     return dict(taken)
 
 
+def kept_organizations(user: User) -> QuerySet:
+    """Ids of the organisations whose keys this person looks after."""
+    return user.memberships.filter(role__in=KEEPERS).values_list("organization", flat=True)
+
+
 def visible_grants(user: User) -> QuerySet[Grant]:
     """What the access page shows: one's own first, then those of one's organisations."""
-    contact = user.memberships.filter(
-        role__in=[MemberRole.TECHNICAL_CONTACT, MemberRole.OWNER]
-    ).values("organization")
     return (
-        Grant.objects.filter(Q(holder=user) | Q(organization__in=contact))
+        Grant.objects.filter(Q(holder=user) | Q(organization__in=kept_organizations(user)))
         .annotate(mine=Q(holder=user))
         .order_by("-mine", "-id")
         .select_related("phase__release", "organization", "holder", "application")
-        .prefetch_related("credentials")
+        .prefetch_related(
+            Prefetch("credentials", Credential.objects.select_related("use", "claimed_by"))
+        )
     )
 
 
@@ -292,6 +299,27 @@ def selected_kids(rows: QuerySet[Credential] | QuerySet[Grant]) -> list[str]:
     live = Credential.objects.filter(status__in=LIVE).order_by("pk")
     of_these = Q(pk__in=rows.values("pk")) if rows.model is Credential else Q(grant__in=rows)
     return list(live.filter(of_these).values_list("kid", flat=True)[: MOST_KIDS + 1])
+
+
+def last_used_between(
+    credentials: QuerySet[Credential], since: datetime, until: datetime
+) -> QuerySet[Credential]:
+    """Those whose last use may lie in this time: it is known to ten minutes, and whoever might be
+    meant is. Keys never used are not.
+    """
+    return credentials.filter(
+        use__last_used_at__gt=since - USE_IS_KNOWN_TO, use__last_used_at__lt=until
+    )
+
+
+def keys_by_pepper() -> dict[int, tuple[int, datetime]]:
+    """Of the keys that work, by the version their hash is of: (how many, when the last expires)."""
+    rows = Credential.objects.filter(status=CredentialStatus.ACTIVE, expires_at__gt=timezone.now())
+    counted = rows.order_by().values_list("pepper_version")
+    return {
+        version: (count, last)
+        for version, count, last in counted.annotate(Count("pk"), Max("expires_at"))
+    }
 
 
 def _kids_meant(text: str) -> list[str]:

@@ -36,7 +36,7 @@ def finish_revocation(revocation_id: int) -> None:
 
 @shared_task(name="credentials.reconcile")
 def reconcile() -> None:
-    """Ring again for rows nobody finished, and put away what time has ended."""
+    """Ring again for rows nobody finished, put away what time has ended, and tell what it will."""
     from portal.credentials import selectors, services  # noqa: PLC0415 - services ring this module
 
     for grant_id in selectors.unfinished_grants():
@@ -44,3 +44,4 @@ def reconcile() -> None:
     for revocation_id in selectors.unfinished_revocations():
         ring(finish_revocation, revocation_id)
     services.close_what_is_over(by=System("clock"))
+    services.remind_of_expiry(by=System("clock"))

@@ -7,29 +7,34 @@ what a transaction committed holds at the very next call. Expiry is compared wit
 and never waits for a job.
 
 A new level is a field of Facts, its column in the statement, its line in LEVELS, and an epoch
-(migration 0002) for the change that takes access away;
+(migrations 0002 and 0003) for the change that takes access away;
 tests/unit/credentials/test_verification.py breaks each and asks again.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 
 from django.utils import timezone
 
 from portal.credentials import remembered, secrets
-from portal.credentials.enums import CredentialStatus, DenyCode, FreezeLevel, GrantStatus
+from portal.credentials.enums import CredentialStatus, DenyCode, FreezeLevel, GrantStatus, KeyKind
 from portal.credentials.facts import Facts, read_facts, read_many_facts
+from portal.peppers import Rehashed
 from portal.verdict import Verdict, allow, deny
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is wanted: for which model, to do what, and when. `scope` may name several."""
+    """What is wanted: for which model, to do what, and when. `scope` may name several; a sandbox
+    takes keys of both kinds.
+    """
 
     audience: str
     scope: str | None
     now: datetime
+    sandbox: bool = False
 
 
 def _expired(facts: Facts, ask: Ask) -> bool:
@@ -74,21 +79,30 @@ LEVELS: tuple[tuple[DenyCode, Denies], ...] = (
     (DenyCode.FROZEN_RELEASE, _frozen(FreezeLevel.RELEASE)),
     (DenyCode.FROZEN_EVERYTHING, _frozen(FreezeLevel.EVERYTHING)),
     (DenyCode.WRONG_AUDIENCE, lambda f, a: f.audience != a.audience),
+    (DenyCode.WRONG_KIND, lambda f, a: f.kind != KeyKind.LIVE and not a.sandbox),
     (DenyCode.SCOPE_NOT_HELD, _scope_missing),
 )
 
 
-def decide(facts: Facts, *, audience: str, scope: str | None, now: datetime) -> Verdict:
+def decide(
+    facts: Facts, *, audience: str, scope: str | None, now: datetime, sandbox: bool = False
+) -> Verdict:
     """Allow only if every level does; otherwise deny with the first one's code and reason.
 
     `scope` is one scope, several with spaces between (all are needed), or None when the caller
     only wants to know whether the key is good.
     """
-    ask = Ask(audience=audience, scope=scope, now=now)
+    ask = Ask(audience=audience, scope=scope, now=now, sandbox=sandbox)
     for code, denies in LEVELS:
         if denies(facts, ask):
             return _no(code)
     return allow()
+
+
+class _Asked(TypedDict):
+    audience: str
+    scope: str | None
+    sandbox: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +115,12 @@ class Verification:
 
 
 def verify(
-    token: str, *, audience: str, scope: str | None, within: float | None = 0.0
+    token: str,
+    *,
+    audience: str,
+    scope: str | None,
+    sandbox: bool = False,
+    within: float | None = 0.0,
 ) -> Verification:
     """Check a key somebody presented. Junk never reaches the database.
 
@@ -115,22 +134,23 @@ def verify(
     if within is not None:
         remembered.prove(within)
     known: Facts | None = remembered.recall(f"key:{kid}")
+    asked: _Asked = {"audience": audience, "scope": scope, "sandbox": sandbox}
     # Hashed either way, so that nobody's clock tells which keys are remembered.
     version, digest = (known.pepper_version, known.digest) if known else (None, None)
     if secrets.verify_digest(token, version, digest) and known:
-        verdict = decide(known, audience=audience, scope=scope, now=timezone.now())
+        verdict = decide(known, **asked, now=timezone.now())
         if verdict:
             return Verification(verdict, known, kid)
-    return _verify_anew(token, kid, audience=audience, scope=scope)
+    return _verify_anew(token, kid, asked)
 
 
-def _verify_anew(token: str, kid: str, *, audience: str, scope: str | None) -> Verification:
+def _verify_anew(token: str, kid: str, asked: _Asked) -> Verification:
     """From what stands in PostgreSQL now. Whatever is refused is refused by this."""
     moment = remembered.moment()
     facts = genuine(token)
     if facts is None:
         return Verification(_no(DenyCode.UNKNOWN_KEY), None, kid)
-    verdict = decide(facts, audience=audience, scope=scope, now=timezone.now())
+    verdict = decide(facts, **asked, now=timezone.now())
     if verdict:
         remembered.remember(f"key:{kid}", facts, subjects=facts.subjects, moment=moment)
     return Verification(verdict, facts, kid)
@@ -142,6 +162,11 @@ def genuine(token: str) -> Facts | None:
     facts = read_facts(kid) if kid else None
     version, digest = (facts.pepper_version, facts.digest) if facts else (None, None)
     return facts if secrets.verify_digest(token, version, digest) else None
+
+
+def rehashed(token: str, facts: Facts) -> Rehashed | None:
+    """What to store of a genuine key whose hash is still of an older pepper."""
+    return secrets.rehash(token, facts.pepper_version)
 
 
 def find_key(text: str) -> str | None:
@@ -158,11 +183,13 @@ def explain(kid: str, *, scope: str | None = None) -> Verdict:
 
 
 def explain_many(kids: Iterable[str], *, scope: str | None = None) -> dict[str, Verdict]:
-    """`explain` for a page of keys, in one statement."""
+    """`explain` for a page of keys, in one statement, each at a door that takes its kind."""
     now = timezone.now()
     verdicts = dict.fromkeys(kids, _no(DenyCode.UNKNOWN_KEY))
     for facts in read_many_facts(verdicts):
-        verdicts[facts.kid] = decide(facts, audience=facts.audience, scope=scope, now=now)
+        verdicts[facts.kid] = decide(
+            facts, audience=facts.audience, scope=scope, now=now, sandbox=facts.is_test
+        )
     return verdicts
 
 

@@ -40,7 +40,7 @@ def load_demo() -> None:
     verify_organizations(partners, calendar=calendar, by=staff["reviewer"])
     play(Cast(staff=staff, calendar=calendar, release=release, waiting=list(people)))
     gateway, secret = register_gateway(
-        release_id=release.pk, name="Sandbox", by=staff["programme_manager"]
+        release_id=release.pk, name="Sandbox", by=staff["programme_manager"], sandbox=True
     )
     _write(
         "gateway.env",

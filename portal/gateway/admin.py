@@ -14,14 +14,15 @@ from portal.gateway.models import Gateway
 @admin.register(Gateway)
 class GatewayAdmin(WithButtons, admin.ModelAdmin):
     public_id = "client_id"
-    list_display = ("name", "client_id", "release", "registered_at", "disabled_at")
-    list_filter = ("release", ("disabled_at", admin.EmptyFieldListFilter))
+    list_display = ("name", "client_id", "release", "sandbox", "registered_at", "disabled_at")
+    list_filter = ("release", "sandbox", ("disabled_at", admin.EmptyFieldListFilter))
     list_select_related = ("release",)
     search_fields = ("name", "client_id")
     fields = (
         "name",
         "client_id",
         "release",
+        "sandbox",
         "registered_at",
         "registered_by",
         "disabled_at",

@@ -28,6 +28,7 @@ def register_gateway(request: SignedInRequest) -> HttpResponse:
             gateway, secret = services.register_gateway(
                 release_id=form.cleaned_data["release"].pk,
                 name=form.cleaned_data["name"],
+                sandbox=form.cleaned_data["sandbox"],
                 by=request.user,
             )
         except Conflict as error:

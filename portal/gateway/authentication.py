@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from portal import peppers
+from portal.batches import Batch
 from portal.credentials import remembered
 from portal.gateway.models import Gateway
 
@@ -22,6 +23,11 @@ _BASIC = re.compile(r"Basic +([0-9A-Za-z+/]+=*)", re.IGNORECASE)
 _CLIENT_ID = re.compile(r"GW-[0-9A-Z]{1,13}")
 _LONGEST = 512
 
+_Stored = tuple[int, bytes, str, bool]  # pepper version, digest, audience, sandbox
+
+# By client id, secrets still hashed under an older pepper, as they are used.
+stale: Batch[peppers.Rehashed] = Batch(10_000)
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -29,6 +35,7 @@ class Caller:
 
     client_id: str
     audience: str
+    sandbox: bool = False
 
 
 def new_secret() -> str:
@@ -50,7 +57,7 @@ def authenticate(header: str | None, *, within: float | None = 0.0) -> Caller | 
     message = _message(client_id, secret)
     known = _known(client_id, within)
     if known is not None and peppers.matches(_CONTEXT, message, *known[:2]):
-        return Caller(client_id, known[2])
+        return _caller(client_id, message, known)
     moment = remembered.moment()
     stored = _stored(client_id)
     version, digest = stored[:2] if stored else (None, None)
@@ -58,15 +65,21 @@ def authenticate(header: str | None, *, within: float | None = 0.0) -> Caller | 
         return None
     subject = f"gateway:{client_id}"
     remembered.remember(subject, stored, subjects=(subject,), moment=moment)
-    return Caller(client_id, stored[2])
+    return _caller(client_id, message, stored)
 
 
-def _known(client_id: str, within: float | None) -> tuple[int, bytes, str] | None:
+def _caller(client_id: str, message: bytes, stored: _Stored) -> Caller:
+    if rehashed := peppers.rehash(_CONTEXT, message, stored[0]):
+        stale.note(client_id, rehashed)
+    return Caller(client_id, *stored[2:])
+
+
+def _known(client_id: str, within: float | None) -> _Stored | None:
     if not _CLIENT_ID.fullmatch(client_id):
         return None
     if within is not None:
         remembered.prove(within)
-    known: tuple[int, bytes, str] | None = remembered.recall(f"gateway:{client_id}")
+    known: _Stored | None = remembered.recall(f"gateway:{client_id}")
     return known
 
 
@@ -81,15 +94,15 @@ def basic_credentials(header: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-def _stored(client_id: str) -> tuple[int, bytes, str] | None:
+def _stored(client_id: str) -> _Stored | None:
     if not _CLIENT_ID.fullmatch(client_id):
         return None
     row = (
         Gateway.objects.filter(client_id=client_id, disabled_at=None)
-        .values_list("pepper_version", "digest", "release__audience")
+        .values_list("pepper_version", "digest", "release__audience", "sandbox")
         .first()
     )
-    return (row[0], bytes(row[1]), row[2]) if row else None
+    return (row[0], bytes(row[1]), *row[2:]) if row else None
 
 
 def _message(client_id: str, secret: str) -> bytes:

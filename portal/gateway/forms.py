@@ -15,3 +15,8 @@ class RegisterGatewayForm(forms.Form):
         ModelRelease.objects.all(),
         help_text="The gateway sees keys of this model only.",
     )
+    sandbox = forms.BooleanField(
+        label="Sandbox",
+        help_text="Takes test keys as well as live ones. Tick it only where no real model answers.",
+        required=False,
+    )

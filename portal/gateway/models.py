@@ -21,6 +21,7 @@ class Gateway(models.Model):
     client_id = models.CharField(max_length=16, unique=True, default=partial(new_reference, "GW"))
     name = models.CharField(max_length=100, unique=True)
     release = models.ForeignKey(ModelRelease, models.PROTECT, related_name="gateways")
+    sandbox = models.BooleanField(default=False, help_text="Also takes test keys")
     digest = models.BinaryField(editable=False)
     pepper_version = models.PositiveSmallIntegerField(editable=False)
     registered_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -13,6 +13,7 @@ from portal.credentials.services import revoke_by_possession
 from portal.credentials.verification import decide
 from portal.gateway import answers, asking, clients, limits, signing, tokens
 from portal.gateway.clients import Asked
+from portal.gateway.noting import note_yes
 from portal.gateway.views import CODE, machine
 from portal.programs.models import SCOPE_PATTERN
 from portal.programs.selectors import published_scopes
@@ -45,7 +46,8 @@ def _token(request: HttpRequest, asked: Asked) -> HttpResponse:
         return _not_a_client(request)
     scopes = _scopes(asked.fields["scope"]) if "scope" in asked.fields else facts.scopes
     wanted = " ".join(sorted(scopes))
-    verdict = decide(facts, audience=facts.audience, scope=wanted, now=now)
+    # Which doors take it is theirs to say: the token carries the key's kind.
+    verdict = decide(facts, audience=facts.audience, scope=wanted, now=now, sandbox=facts.is_test)
     request.META[CODE] = verdict.code or "allowed"
     if verdict.code == DenyCode.SCOPE_NOT_HELD:
         return answers.error("invalid_scope", "This key does not hold all of these scopes.", 400)
@@ -54,6 +56,7 @@ def _token(request: HttpRequest, asked: Asked) -> HttpResponse:
         return _not_a_client(request)
     if asked.fields.get("resource", facts.audience) != facts.audience:
         return answers.error("invalid_target", "This key is for another model.", 400)
+    note_yes(asked.secret, facts)
     return answers.made(made)
 
 

@@ -25,6 +25,7 @@ from portal.credentials.verification import verify
 from portal.gateway import answers
 from portal.gateway.asking import FORM, OPEN_PLACES, bearer_of, scopes_of
 from portal.gateway.authentication import authenticate
+from portal.gateway.noting import note_yes
 from portal.metrics import note_decision
 from portal.request_id import believed
 
@@ -97,9 +98,12 @@ def _introspect(environ: WSGIEnvironment) -> Found | None:
     gateway = authenticate(environ.get("HTTP_AUTHORIZATION"), within=None)
     if gateway is None:
         return None
-    found = verify(token, audience=gateway.audience, scope=None, within=None)
+    found = verify(
+        token, audience=gateway.audience, scope=None, sandbox=gateway.sandbox, within=None
+    )
     if not found.verdict or found.facts is None:
         return None
+    note_yes(token, found.facts)
     body = json.dumps(answers.introspected(found.facts)).encode()
     return [("Content-Type", "application/json")], body
 
@@ -113,9 +117,12 @@ def _authorize(environ: WSGIEnvironment) -> Found | None:
     gateway = authenticate(environ.get("HTTP_X_GATEWAY_AUTHORIZATION"), within=None)
     if gateway is None:
         return None
-    found = verify(token, audience=gateway.audience, scope=scope, within=None)
+    found = verify(
+        token, audience=gateway.audience, scope=scope, sandbox=gateway.sandbox, within=None
+    )
     if not found.verdict or found.facts is None:
         return None
+    note_yes(token, found.facts)
     return list(answers.identity(found.facts).items()), b""
 
 

@@ -1,5 +1,7 @@
 """Reads about gateways."""
 
+from django.db.models import Count
+
 from portal.gateway.models import Gateway
 
 
@@ -11,3 +13,9 @@ def sandbox_audience() -> str | None:
         .values_list("release__audience", flat=True)
         .first()
     )
+
+
+def gateways_by_pepper() -> dict[int, int]:
+    """Of the gateways in use, by the version their secret's hash is of: how many."""
+    rows = Gateway.objects.filter(disabled_at=None).order_by()
+    return dict(rows.values_list("pepper_version").annotate(Count("pk")))

@@ -1,5 +1,6 @@
 """Every write about gateways, and the note of a key seen where it could leak."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from portal.credentials.models import Credential
 from portal.errors import Conflict
 from portal.gateway import authentication, policies
 from portal.gateway.models import Gateway
+from portal.peppers import Rehashed
 from portal.programs.models import ModelRelease
 
 LEAK = "credential.leak_suspected"
@@ -21,8 +23,10 @@ QUIET = timedelta(hours=1)
 
 @sensitive_variables("secret")
 @transaction.atomic
-def register_gateway(*, release_id: int, name: str, by: User) -> tuple[Gateway, str]:
-    """Let a machine ask about the keys of one release.
+def register_gateway(
+    *, release_id: int, name: str, by: User, sandbox: bool = False
+) -> tuple[Gateway, str]:
+    """Let a machine ask about the keys of one release, as a sandbox about test keys, too.
 
     Returns the gateway and its secret, which is stored nowhere: show it once.
     """
@@ -30,7 +34,7 @@ def register_gateway(*, release_id: int, name: str, by: User) -> tuple[Gateway, 
     release = ModelRelease.objects.select_for_update().get(pk=release_id)
     if Gateway.objects.filter(name=name).exists():
         raise Conflict("name_taken", "A gateway has this name already; choose another.")
-    gateway = Gateway(name=name, release=release, registered_by=by)
+    gateway = Gateway(name=name, release=release, sandbox=sandbox, registered_by=by)
     secret = _new_secret(gateway)
     gateway.save(force_insert=True)
     _record("gateway.registered", gateway, by)
@@ -58,6 +62,15 @@ def disable_gateway(*, gateway_id: int, by: User) -> Gateway:
     gateway.save(update_fields=["disabled_at", "disabled_by"])
     _record("gateway.disabled", gateway, by)
     return gateway
+
+
+@transaction.atomic
+def store_rehashed_secrets(*, rehashed: Mapping[str, Rehashed]) -> None:
+    """By client id, hashes under a newer pepper, each where the older one still stands."""
+    for client_id, new in sorted(rehashed.items()):
+        Gateway.objects.filter(client_id=client_id, digest=new.old).update(
+            pepper_version=new.version, digest=new.digest
+        )
 
 
 @transaction.atomic

@@ -30,7 +30,7 @@ LIFE: Final = 60  # seconds
 # How far the clock of the process that signed may be ahead of the one that reads; seconds.
 AHEAD: Final = 5
 
-_TEXTS = ("client_id", "aud", "scope", "jti")
+_TEXTS = ("client_id", "aud", "scope", "jti", "kind")
 _KID = re.compile(r"[0-9A-Za-z]{16}")
 
 
@@ -53,6 +53,7 @@ class ReadToken:
     issued_at: int
     expires_at: int
     jti: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def _claims(facts: Facts, scopes: frozenset[str]) -> dict[str, Any]:
         "aud": facts.audience,
         "sub": facts.holder_ref,
         "client_id": facts.kid,
+        "kind": facts.kind,
         "jti": secrets.token_urlsafe(16),
         "scope": " ".join(sorted(scopes)),
         "grant": facts.grant_ref,
@@ -114,9 +116,9 @@ def read(token: str) -> ReadToken | None:
     now = timezone.now().timestamp()
     if claims is None or not _hold(claims, now):
         return None
-    kid, audience, scope, jti = (claims[name] for name in _TEXTS)
+    kid, audience, scope, jti, kind = (claims[name] for name in _TEXTS)
     times = int(claims["iat"]), int(claims["exp"])
-    return ReadToken(kid, audience, frozenset(scope.split()), *times, jti)
+    return ReadToken(kid, audience, frozenset(scope.split()), *times, jti, kind)
 
 
 def _hold(claims: dict[str, Any], now: float) -> bool:
@@ -138,15 +140,17 @@ def _hold(claims: dict[str, Any], now: float) -> bool:
     return _KID.fullmatch(claims["client_id"]) is not None
 
 
-def verify(presented: str, *, audience: str, scope: str | None) -> Judged:
-    """Decide about a key or a token, for the gateways of `audience`."""
+def verify(presented: str, *, audience: str, scope: str | None, sandbox: bool = False) -> Judged:
+    """Decide about a key or a token, for the gateways of `audience`; `sandbox` for those of them
+    that take test keys, and so their tokens, as well.
+    """
     if is_token(presented):
-        return judge_token(presented, audience=audience, scope=scope)
-    found = verification.verify(presented, audience=audience, scope=scope)
+        return judge_token(presented, audience=audience, scope=scope, sandbox=sandbox)
+    found = verification.verify(presented, audience=audience, scope=scope, sandbox=sandbox)
     return Judged(found.verdict, found.facts)
 
 
-def judge_token(token: str, *, audience: str, scope: str | None) -> Judged:
+def judge_token(token: str, *, audience: str, scope: str | None, sandbox: bool = False) -> Judged:
     """Decide about the key of this token as it is now, with no more scopes than the token's."""
     said = read(token)
     facts = read_facts(said.kid) if said else None
@@ -154,8 +158,10 @@ def judge_token(token: str, *, audience: str, scope: str | None) -> Judged:
         return Judged(_no(DenyCode.TOKEN_INVALID), None)
     if said.audience != audience:
         return Judged(_no(DenyCode.WRONG_AUDIENCE), None)
+    if said.kind != facts.kind:  # no key ever changes its kind
+        return Judged(_no(DenyCode.TOKEN_INVALID), None)
     narrowed = replace(facts, key_scopes=facts.key_scopes & said.scopes)
-    verdict = decide(narrowed, audience=audience, scope=scope, now=timezone.now())
+    verdict = decide(narrowed, audience=audience, scope=scope, now=timezone.now(), sandbox=sandbox)
     return Judged(verdict, narrowed, said)
 
 

@@ -19,6 +19,7 @@ from portal.credentials.services import Usage, record_usage
 from portal.gateway import answers, asking, limits, sandbox
 from portal.gateway.authentication import authenticate
 from portal.gateway.metering import Meter, allowance_of
+from portal.gateway.noting import note_yes
 from portal.gateway.selectors import sandbox_audience
 from portal.gateway.tokens import verify
 from portal.metrics import note_decision
@@ -88,10 +89,11 @@ def introspect(request: HttpRequest) -> HttpResponse:
         return answers.malformed(
             "Send one token in a form-encoded body and nothing in the address."
         )
-    found = verify(token, audience=gateway.audience, scope=None)
+    found = verify(token, audience=gateway.audience, scope=None, sandbox=gateway.sandbox)
     request.META[CODE] = found.verdict.code or "allowed"
     if not found.verdict or found.facts is None:
         return answers.answer({"active": False})
+    note_yes(token, found.facts)
     return answers.answer(answers.introspected(found.facts, found.token))
 
 
@@ -111,7 +113,7 @@ def authorize(request: HttpRequest, rest: str = "") -> HttpResponse:
         return answers.malformed("Name the scope this call needs: ?scope= or X-Required-Scope.")
     if exposed:
         return answers.exposed_key()
-    return judge(request, audience=gateway.audience, scope=scope)
+    return judge(request, audience=gateway.audience, scope=scope, sandbox=gateway.sandbox)
 
 
 def not_a_gateway(request: HttpRequest) -> HttpResponse:
@@ -120,14 +122,15 @@ def not_a_gateway(request: HttpRequest) -> HttpResponse:
     return answers.too_many_failures(wait) if wait else answers.unknown_gateway()
 
 
-def judge(request: HttpRequest, *, audience: str, scope: str) -> HttpResponse:
+def judge(request: HttpRequest, *, audience: str, scope: str, sandbox: bool) -> HttpResponse:
     """Turn the decision about the key that was presented into an answer."""
     token = asking.bearer(request)
     if token is None:
         return answers.no_key()
-    found = verify(token, audience=audience, scope=scope)
+    found = verify(token, audience=audience, scope=scope, sandbox=sandbox)
     request.META[CODE] = found.verdict.code or "allowed"
     if found.verdict and found.facts is not None:
+        note_yes(token, found.facts)
         return HttpResponse(headers={"Cache-Control": "no-store"} | answers.identity(found.facts))
     if found.verdict.code == DenyCode.SCOPE_NOT_HELD:
         return answers.scope_missing(scope)
@@ -144,7 +147,10 @@ def sandbox_responses(request: HttpRequest) -> HttpResponse:
         if audience is None:
             request.META[CODE] = "unavailable"
             return sandbox.Checked(503)
-        said = answers.exposed_key() if exposed else judge(request, audience=audience, scope=scope)
+        if exposed:
+            said = answers.exposed_key()
+        else:
+            said = judge(request, audience=audience, scope=scope, sandbox=True)
         allowance = allowance_of(said.headers)
         return sandbox.Checked(said.status_code, said.get("WWW-Authenticate", ""), allowance)
 

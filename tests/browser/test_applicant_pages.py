@@ -11,6 +11,7 @@ from portal.programs.models import Question
 from tests.browser.watching import look, sign_in
 from tests.factories import stories
 from tests.factories.accounts import PASSWORD, PersonFactory, UserFactory
+from tests.factories.credentials import make_live_key
 from tests.factories.programs import ask_every_kind
 
 
@@ -148,3 +149,28 @@ def test_a_key_becomes_ready_while_one_looks_and_is_claimed_once(page):
     with pytest.raises(Error, match="ERR_CACHE_MISS"):
         page.go_back()
     expect(page.locator("body")).not_to_contain_text(token)
+
+
+def test_a_key_is_rotated_and_one_to_test_is_made(page):
+    person = PersonFactory()
+    sign_in(page, person)
+    scopes = [stories.STANDARD, stories.ELEVATED]
+    key, _token = make_live_key(grant__holder=person, grant__scopes=scopes, name="Build server")
+    page.goto("/access/")
+    page.get_by_role("link", name=f"Rotate key {key.kid}").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    look(page)
+    page.get_by_label(stories.ELEVATED).uncheck()
+    page.get_by_label("3 days").check()
+    page.get_by_role("button", name="Show my new key").click()
+    expect(page.get_by_text("goes on until 3 days after this one is first used")).to_be_visible()
+    look(page)
+    page.get_by_role("link", name="I have stored it").click()
+    expect(page.get_by_text("This one ends 3 days after its first use.")).to_be_visible()
+    look(page)
+    page.get_by_role("link", name="Make a test key").click()
+    look(page)
+    page.get_by_role("button", name="Show my test key").click()
+    expect(page.locator("#key")).to_contain_text("tpk_test_")
+    look(page)

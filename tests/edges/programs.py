@@ -57,9 +57,9 @@ def post(client, address, fields, **headers):
 class Gateway:
     """Of the key's release unless told another; asks about tokens."""
 
-    def __init__(self, client, release):
+    def __init__(self, client, release, *, sandbox=False):
         self.client, self.audience = client, release.audience
-        gateway, secret = make_gateway(release, name=f"At {release.slug}")
+        gateway, secret = make_gateway(release, name=f"At {release.slug}", sandbox=sandbox)
         self.basic = basic(gateway.client_id, secret)
 
     def introspect(self, token):

@@ -32,7 +32,7 @@ from tests.factories.accounts import (
     UserFactory,
 )
 from tests.factories.accounts import sign_in as through_the_front_door
-from tests.factories.credentials import make_live_key
+from tests.factories.credentials import GrantFactory, make_live_key
 from tests.factories.programs import EVERY_KIND, AgreementVersionFactory, ask_every_kind
 from tests.meta.surface import signed_in
 
@@ -345,10 +345,39 @@ def declined():
 @a_form
 def claim():
     credential = stories.ready(by=PersonFactory())
-    client = through_the_front_door(Client(), credential.grant.holder)
-    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client = just_signed_in(credential.grant.holder)
     address = f"/access/keys/{credential.kid}/claim/"
     return Form(client, address, {"name": ["Workstation"]}, shows="tpk_")
+
+
+def just_signed_in(person):
+    client = through_the_front_door(Client(), person)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    return client
+
+
+@a_form
+def rotate():
+    scopes = [stories.STANDARD, stories.ELEVATED]
+    credential, _token = make_live_key(grant__holder=PersonFactory(), grant__scopes=scopes)
+    fields = {"name": ["Workstation"], "scopes": [stories.STANDARD], "overlap": ["24"]}
+    client = just_signed_in(credential.grant.holder)
+    return Form(client, f"/access/keys/{credential.kid}/rotate/", fields, shows="tpk_")
+
+
+@a_form
+def try_out_key():
+    grant = GrantFactory(holder=PersonFactory(), scopes=[stories.STANDARD, stories.ELEVATED])
+    fields = {"name": ["Workstation"], "scopes": [stories.STANDARD]}
+    address = f"/access/grants/{grant.ref}/test-key/"
+    return Form(just_signed_in(grant.holder), address, fields, shows="tpk_")
+
+
+@a_form
+def rename_key():
+    credential, _token = make_live_key()
+    client = signed_in(credential.grant.holder)
+    return Form(client, f"/access/keys/{credential.kid}/rename/", {"name": ["Telescope"]})
 
 
 @a_form

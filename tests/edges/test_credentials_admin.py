@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from portal.audit.models import Event
 from portal.audit.selectors import events_about
+from portal.audit.services import System
 from portal.credentials import services
-from portal.credentials.models import Credential, Revocation, RevocationItem
+from portal.credentials.models import Credential, CredentialUse, Revocation, RevocationItem
 from portal.credentials.selectors import Selector
 from portal.credentials.services import cancel_revocation, revoke_credential
 from portal.credentials.verification import verify
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.django_db
 GRANTS, KEYS = "/admin/credentials/grant/", "/admin/credentials/credential/"
 CASES = "/admin/credentials/revocation/"
 KEYS_UNKNOWN = "A" * 16
+KINDS = ("live", "test")
 
 
 @pytest.fixture
@@ -562,3 +564,30 @@ def test_cancelling_by_service_is_for_responders(phase, keys):
     case = previewed(phase, responder())
     with pytest.raises(Exception, match="Only an incident responder"):
         cancel_revocation(revocation_id=case.pk, by=in_role("auditor"))
+
+
+# --- The life of a key -------------------------------------------------------------------------
+def test_the_page_of_a_key_tells_its_use_and_what_stands_in_its_place(desk, keys):
+    old = keys[0]
+    new, _minted = services.rotate_credential(kid=old.kid, by=old.grant.holder)
+    used = datetime(2026, 3, 5, 14, 20, tzinfo=UTC)
+    CredentialUse.objects.create(credential=new, last_used_at=used)
+    page = desk.get(f"{KEYS}{old.kid}/change/").text
+    assert f"{KEYS}{new.kid}/change/" in page
+    assert "This one ends 24 hours after its first use." in page
+    page = desk.get(f"{KEYS}{new.kid}/change/").text
+    assert f"{KEYS}{old.kid}/change/" in page
+    assert "5 March 2026, 14:20 UTC</time>" in page
+    assert "5 Mar 2026" in desk.get(KEYS).text
+    services.start_overlap(kid=new.kid, by=System("gateway"))
+    assert "This one ends" not in desk.get(f"{KEYS}{old.kid}/change/").text
+
+
+def test_keys_are_narrowed_by_kind(desk, keys):
+    test, _token = make_live_key(grant=keys[0].grant, kind="test")
+    assert "taken by sandboxes only" in desk.get(f"{KEYS}{test.kid}/change/").text
+    shown = {kind: desk.get(KEYS, {"kind": kind}).context["cl"].result_list for kind in KINDS}
+    assert {kind: {key.pk for key in rows} for kind, rows in shown.items()} == {
+        "test": {test.pk},
+        "live": {key.pk for key in keys},
+    }

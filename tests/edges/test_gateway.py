@@ -14,6 +14,7 @@ from portal.audit.selectors import events_about
 from portal.credentials import secrets
 from portal.credentials.enums import CredentialStatus
 from portal.credentials.models import Credential
+from portal.credentials.services import rotate_credential
 from portal.gateway import views
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.credentials import make_live_key
@@ -29,11 +30,11 @@ FORM = "application/x-www-form-urlencoded"
 class Key:
     """A live key, the gateway of its release, and the two doors to try it at."""
 
-    def __init__(self, client, **fields):
+    def __init__(self, client, *, sandbox=False, **fields):
         self.client = client
         self.credential, self.token = make_live_key(**fields)
         release = self.credential.grant.phase.release
-        gateway, secret = make_gateway(release, name=release.slug)
+        gateway, secret = make_gateway(release, name=release.slug, sandbox=sandbox)
         self.gateway, self.basic = gateway, basic(gateway.client_id, secret)
 
     def introspect(self, token=None, **extra):
@@ -65,6 +66,7 @@ class Key:
             secrets.mint(self.credential.kid).token,
             revoked_token,
             make_live_key()[1],
+            make_live_key(grant=self.credential.grant, kind="test")[1],
             "tpk_live_junk",
         ]
 
@@ -525,3 +527,30 @@ def test_machines_are_not_sent_to_https_and_pages_are(settings):
     assert 301 not in said.values()
     pages = ["/", "/admin/", "/gateway/authorized", "/oauth/introspect/"]
     assert {client.get(path).status_code for path in pages} == {301}
+
+
+# --- Kinds of keys, and one in place of another ------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["live", "test"])
+@pytest.mark.parametrize("sandbox", [False, True])
+def test_a_sandbox_takes_both_kinds_and_others_live_keys_only(client, kind, sandbox):
+    key = Key(client, kind=kind, sandbox=sandbox)
+    taken = kind == "live" or sandbox
+    assert key.introspect().json()["active"] is taken
+    assert key.authorize().status_code == (200 if taken else 401)
+
+
+@pytest.mark.parametrize("door", ["introspect", "authorize"])
+def test_the_first_use_of_a_key_in_anothers_place_sets_the_end_of_that_one(key, door):
+    old = key.credential
+    new, minted = rotate_credential(kid=old.kid, by=old.grant.holder)
+    getattr(key, door)()
+    getattr(key, door)(token=secrets.mint(new.kid).token)
+    key.authorize(token=minted.token, query="?scope=cyber:scan")  # refused is not used
+    assert Credential.objects.get(pk=old.pk).expires_at == old.expires_at
+    for _ in range(2):
+        getattr(key, door)(token=minted.token)
+    started = Credential.objects.get(pk=new.pk).overlap_started_at
+    assert Credential.objects.get(pk=old.pk).expires_at == started + timedelta(hours=24)
+    assert [event.kind for event in events_about(old.kid)].count("credential.overlap_started") == 1

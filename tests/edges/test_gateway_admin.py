@@ -48,11 +48,18 @@ def test_registering_shows_the_secret_once(staff, release):
     assert (response.status_code, "no-store" in response["Cache-Control"]) == (200, True)
     gateway = Gateway.objects.get()
     caller = authenticate(basic(gateway.client_id, shown(response)))
-    assert caller.audience == "https://model.example.org"
+    assert (caller.audience, caller.sandbox) == ("https://model.example.org", False)
     page = staff.get(f"{LIST}{gateway.client_id}/change/")
     assert gateway.client_id in page.text
     assert "tpg_" not in page.text
     assert "tpg_" not in staff.get(LIST).text
+
+
+def test_a_sandbox_is_registered_as_one(staff, release):
+    given = {"name": "Try-out", "release": release.pk, "sandbox": "on"}
+    response = staff.post(f"{LIST}add/", given)
+    gateway = Gateway.objects.get()
+    assert authenticate(basic(gateway.client_id, shown(response))).sandbox
 
 
 def test_a_reload_does_not_register_twice(staff, release):

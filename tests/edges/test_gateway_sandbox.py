@@ -36,6 +36,11 @@ def test_a_good_key_gets_an_answer(client, key):
     assert response["Cache-Control"] == "no-store"
 
 
+def test_a_test_key_gets_an_answer(client, key):
+    _test, token = make_live_key(grant=key[0].grant, kind="test")
+    assert ask(client, token).status_code == 200
+
+
 def test_a_revoked_key_is_refused_at_the_very_next_call(client, key):
     assert ask(client, key[1]).status_code == 200
     Credential.objects.filter(pk=key[0].pk).update(

@@ -3,10 +3,13 @@
 import base64
 import hashlib
 import hmac
+from datetime import timedelta
 
 import pytest
 
-from portal.credentials import secrets
+from portal.credentials import last_use, secrets
+from portal.credentials.models import Credential, CredentialUse
+from portal.credentials.services import rotate_credential
 from portal.gateway import signing
 from tests.edges.programs import JWKS, OURS, THEIRS, Gateway, Key, change, halt, plain, revoke
 from tests.factories.programs import ModelReleaseFactory
@@ -146,3 +149,76 @@ def test_an_hmac_by_the_public_key_is_no_signature(key, gateway, settings, clien
         content = packed(head | {"alg": "HS256"}, claims)
         mac = base64url(hmac.digest(password, content.encode(), hashlib.sha256))
         assert gateway.introspect(f"{content}.{mac}").content == b'{"active": false}'
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+@pytest.mark.parametrize("kind", ["live", "test"])
+def test_the_token_of_a_test_key_is_refused_where_the_key_is(client, kind, sandbox):
+    key = Key(client, kind=kind)
+    gateway = Gateway(client, key.release, sandbox=sandbox)
+    token, taken = key.token(), kind == "live" or sandbox
+    for presented in (token, key.secret):
+        assert gateway.introspect(presented).json()["active"] is taken
+        assert gateway.authorize(presented).status_code == (200 if taken else 401)
+    assert unpacked(token)[1]["kind"] == kind
+
+
+def test_the_token_of_a_test_key_gets_an_answer_of_the_sandbox_model(client):
+    key = Key(client, kind="test")
+    Gateway(client, key.release)
+    response = client.post(
+        "/sandbox/v1/responses",
+        {"model": "aurora", "input": "Hello"},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {key.token()}"},
+    )
+    assert (response.status_code, response.json()["object"]) == (200, "response")
+
+
+@pytest.fixture
+def _noted_now():
+    """Whatever was noted by tests before is written or gone."""
+    last_use.flush_uses()
+
+
+def noted(key):
+    last_use.flush_uses()
+    return Credential.objects.get(kid=key.kid).last_used_at is not None
+
+
+@pytest.mark.usefixtures("_noted_now")
+def test_an_exchange_is_a_use_of_the_key_and_a_refused_one_is_none(key):
+    key.exchange(scope="bio:screen")
+    assert not noted(key)
+    key.exchange()
+    assert noted(key)
+
+
+@pytest.mark.usefixtures("_noted_now")
+@pytest.mark.parametrize("door", ["introspect", "authorize"])
+def test_a_token_let_through_is_a_use_of_its_key_and_hashes_nothing(
+    key, gateway, monkeypatch, settings, door
+):
+    token = key.token()
+    CredentialUse.objects.all().delete()
+    monkeypatch.setattr(last_use, "_seen", {})
+    pepper = settings.CREDENTIAL_PEPPERS[1]
+    settings.CREDENTIAL_PEPPERS = {1: pepper, 2: bytes(32)}
+    getattr(gateway, door)(token)
+    assert noted(key)
+    assert Credential.objects.get(kid=key.kid).pepper_version == 1
+    for presented in (key.secret, token):  # nor does it take the place of the key's own note
+        getattr(gateway, door)(presented)
+    assert noted(key)
+    assert Credential.objects.get(kid=key.kid).pepper_version == 2
+
+
+def test_exchanging_a_key_in_anothers_place_sets_the_end_of_that_one(key):
+    old = key.credential
+    new, minted = rotate_credential(kid=old.kid, by=old.grant.holder)
+    key.exchange()
+    assert Credential.objects.get(pk=new.pk).overlap_started_at is None
+    fields = {"grant_type": "client_credentials"}
+    assert key.ask(fields=fields, kid=new.kid, secret=minted.token).status_code == 200
+    started = Credential.objects.get(pk=new.pk).overlap_started_at
+    assert Credential.objects.get(pk=old.pk).expires_at == started + timedelta(hours=24)

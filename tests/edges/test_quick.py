@@ -2,11 +2,15 @@
 
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
 
+from portal.credentials import last_use
 from portal.credentials.models import Credential
+from portal.credentials.services import rotate_credential
+from portal.gateway.models import Gateway
 from portal.gateway.quick import quick
 from portal.prepared import Statement
 from tests.factories.credentials import make_live_key
@@ -90,6 +94,39 @@ def test_what_is_remembered_is_forgotten_when_the_key_stops(key):
     assert introspect(key) is not None  # remembered by now
     Credential.objects.filter(pk=key[0].pk).update(status="retired")
     assert introspect(key) is None
+
+
+@pytest.mark.parametrize("kind", ["live", "test"])
+@pytest.mark.parametrize("sandbox", [False, True])
+def test_a_sandbox_takes_both_kinds_and_others_live_keys_only(kind, sandbox):
+    credential, token = make_live_key(kind=kind)
+    gateway, secret = make_gateway(credential.grant.phase.release, sandbox=sandbox)
+    key = (credential, token, basic(gateway.client_id, secret))
+    for door in (introspect, authorize, introspect, authorize):  # read, then remembered
+        assert (door(key) is not None) is (kind == "live" or sandbox)
+
+
+def test_a_sandbox_that_becomes_a_gateway_to_the_model_refuses_test_keys_at_once():
+    credential, token = make_live_key(kind="test")
+    gateway, secret = make_gateway(credential.grant.phase.release, sandbox=True)
+    key = (credential, token, basic(gateway.client_id, secret))
+    assert introspect(key) is not None
+    Gateway.objects.update(sandbox=False)
+    assert (introspect(key), authorize(key)) == (None, None)
+
+
+@pytest.mark.parametrize("door", [introspect, authorize])
+def test_what_follows_from_a_yes_follows_from_a_short_one(key, door):
+    last_use.flush_uses()
+    old = key[0]
+    new, minted = rotate_credential(kid=old.kid, by=old.grant.holder)
+    for _ in range(2):
+        assert door(key, token=minted.token) is not None
+    started = Credential.objects.get(pk=new.pk).overlap_started_at
+    assert Credential.objects.get(pk=old.pk).expires_at == started + timedelta(hours=24)
+    last_use.flush_uses()
+    assert Credential.objects.get(pk=new.pk).last_used_at
+    assert Credential.objects.get(pk=old.pk).last_used_at is None
 
 
 def test_without_an_answer_of_the_database_it_says_so(key, monkeypatch):

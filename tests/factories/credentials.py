@@ -60,7 +60,7 @@ def make_live_key(**fields):
     For instance make_live_key(grant__holder=user, scopes=["model:infer"]).
     """
     kid = fields.pop("kid", None) or secrets.new_kid()
-    minted = secrets.mint(kid)
+    minted = secrets.mint(kid, fields.get("kind", "live"))
     grant = fields.pop("grant", None) or GrantFactory(
         **{name.removeprefix("grant__"): fields.pop(name) for name in _of_grant(fields)}
     )

@@ -7,10 +7,10 @@ from portal.gateway.services import register_gateway
 from tests.factories.accounts import UserFactory
 
 
-def make_gateway(release, name="Test gateway"):
+def make_gateway(release, name="Test gateway", **more):
     """Return (gateway, secret), registered through the service as staff would."""
     staff = UserFactory(is_staff=True, permissions=["gateway.manage_gateways"])
-    return register_gateway(release_id=release.pk, name=name, by=staff)
+    return register_gateway(release_id=release.pk, name=name, by=staff, **more)
 
 
 def basic(client_id, secret):

@@ -7,6 +7,7 @@ from django.db.models import Count, F, Q
 
 from portal.applications.lifecycle import EVENT
 from portal.audit.models import Event
+from portal.credentials.enums import KeyKind
 from portal.credentials.lifecycle import CREDENTIAL_EVENT, GRANT_EVENT, LIVE
 from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.selectors import places_taken, unfinished_by_kind
@@ -55,6 +56,7 @@ def assert_all_in_order():
     _one_slot_a_grant()
     _one_event_a_change()
     _no_more_than_was_asked_and_allowed()
+    _a_new_key_is_no_more_than_the_old()
 
 
 def assert_nothing_unfinished():
@@ -82,10 +84,14 @@ def _no_access_after_revocation():
 
 
 def _one_slot_a_grant():
+    live = Q(credentials__status__in=LIVE)
     crowded = Grant.objects.annotate(
         waiting=Count("credentials", filter=Q(credentials__status__in=["requested", "ready"])),
-        live=Count("credentials", filter=Q(credentials__status__in=LIVE)),
-    ).filter(Q(waiting__gt=1) | Q(live__gt=2))
+        **{
+            kind: Count("credentials", filter=Q(credentials__kind=kind) & live)
+            for kind in KeyKind.values
+        },
+    ).filter(Q(waiting__gt=1) | Q(live__gt=2) | Q(test__gt=2))
     assert list(crowded) == []
 
 
@@ -98,6 +104,17 @@ def _one_event_a_change():
     ):
         for status, subject in model.objects.values_list("status", name):
             assert Event.objects.filter(kind=machine[status], subject=subject).exists(), subject
+
+
+def _a_new_key_is_no_more_than_the_old():
+    for new in Credential.objects.exclude(replaces=None).select_related("replaces"):
+        old = new.replaces
+        assert set(new.scopes) <= set(old.scopes), new
+        assert (new.kind, new.grant_id) == (old.kind, old.grant_id), new
+    for old in Credential.objects.filter(replaced_by__overlap_started_at__isnull=False):
+        assert old.expires_at is not None
+        for new in old.replaced_by.exclude(overlap_started_at=None):
+            assert old.status == "revoked" or old.expires_at <= new.overlap_started_at + new.overlap
 
 
 def _no_more_than_was_asked_and_allowed():

@@ -8,7 +8,9 @@ from tests.meta.sources import trees
 # A step inside a service's transaction, which names what it works on first, then takes keywords.
 STEPS = {
     "add_slot",
+    "bar_new_keys",
     "kill_credentials",
+    "mint_credential",
     "move_application",
     "move_credential",
     "move_grant",
@@ -25,11 +27,17 @@ NOBODYS = {
     "lock_grant": "a lock",
     "ring_worker": "rings; the worker says who it is",
     "must_be_known": "looks at an argument",
+    "narrow_scopes": "looks at its arguments",
+    "as_name": "computes",
+    "first_reminder": "computes",
     "read_revision": "looks at an argument",
     "kids_digest": "computes",
     "snapshot_sha256": "computes",
     "text_sha256": "computes",
     "sync_role_permissions": "what the code says is written down, at `migrate`",
+    "store_uses": "what doors saw, which nobody decides",
+    "store_rehashed": "likewise",
+    "store_rehashed_secrets": "likewise",
     "queue_mail": "carries what a service with a `by` decided to tell",
     "deliver_mail": "carries",
     "reconcile_mail": "carries",
@@ -61,7 +69,11 @@ NO_WRITES = {
     # A form's own rows, not yet saved: the service saves them.
     "portal/programs/admin.py": ["formset.save"],
     # Plain Python.
+    "portal/batches.py": [
+        *("_noted.set", "_noted.set", "self._stopped.set", "_noted.set", "_noted.clear"),
+    ],
     "portal/credentials/admin_desk.py": ["request.POST.copy", "request.GET.copy"],
+    "portal/credentials/last_use.py": ["_seen.clear"],
     "portal/credentials/admin_forms.py": ["data.copy"],
     "portal/credentials/selectors.py": ["taken.update"],
     "portal/gateway/sandbox.py": ["self._tally.add"],

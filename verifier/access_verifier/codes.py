@@ -20,6 +20,7 @@ class Code(StrEnum):
     BAD_SIGNATURE = "bad_signature"
     WRONG_ISSUER = "wrong_issuer"
     WRONG_AUDIENCE = "wrong_audience"
+    WRONG_KIND = "wrong_kind"
     NOT_YET_VALID = "not_yet_valid"
     LIVES_TOO_LONG = "lives_too_long"
     EXPIRED = "expired"

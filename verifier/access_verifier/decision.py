@@ -21,7 +21,8 @@ class Rules:
 
     `leeway` is granted on either end of a token's life, because processes of the portal may
     disagree; `oldest` is how old the portal's word may be; `longest_life` is refused beyond,
-    because the portal keeps epochs only as long as tokens live.
+    because the portal keeps epochs only as long as tokens live. `kinds` are those of keys: what
+    a test key was exchanged for is no way to a real model.
     """
 
     issuer: str
@@ -29,6 +30,7 @@ class Rules:
     leeway: float = 5.0
     oldest: float = 15.0
     longest_life: float = 300.0
+    kinds: frozenset[str] = frozenset({"live"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def _of_the_token(identity: Identity, now: float, rules: Rules) -> Code:
         return Code.WRONG_ISSUER
     if identity.audience != rules.audience:
         return Code.WRONG_AUDIENCE
+    if identity.kind not in rules.kinds:
+        return Code.WRONG_KIND
     if max(identity.issued_at, identity.not_before) > now + rules.leeway:
         return Code.NOT_YET_VALID
     if identity.expires_at - identity.issued_at > rules.longest_life:

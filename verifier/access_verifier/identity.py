@@ -23,7 +23,7 @@ class Identity(NamedTuple):
     """Who calls, with which key, under which grant. Times are seconds by the portal's clock.
 
     What a freeze or an epoch can be about has the name of its level. `organization` is None for
-    a person who is here on their own.
+    a person who is here on their own. `kind` is that of the key: live or test.
     """
 
     person: str
@@ -36,6 +36,7 @@ class Identity(NamedTuple):
     token_id: str
     issuer: str
     audience: str
+    kind: str
     issued_at: float
     not_before: float
     expires_at: float
@@ -73,6 +74,7 @@ def read_identity(claims: dict[str, Any]) -> Identity:
         token_id,
         fields.text(claims, "iss"),
         fields.text(claims, "aud"),
+        fields.text(claims, "kind"),
         issued_at,
         fields.seconds(claims, "nbf") if "nbf" in claims else issued_at,
         fields.seconds(claims, "exp"),

@@ -16,6 +16,7 @@ class Settings:
     every: float = 1.0  # between two snapshots
     timeout: float = 3.0  # for one answer of the portal, from question to last byte
     most_seen: int = 10_000  # tokens whose signature is not computed again; 0 for none
+    test_keys: bool = False  # take tokens of test keys as well: only where no real model answers
     status_lists: tuple[str, ...] = ()  # addresses to fetch before a token names them
     plain_http: bool = False  # ask over http where nobody can listen
     tls: ssl.SSLContext | None = None  # a context of your own, for instance with a private CA

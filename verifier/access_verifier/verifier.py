@@ -67,6 +67,7 @@ class Verifier:
             leeway=settings.leeway,
             oldest=settings.oldest,
             longest_life=settings.longest_life,
+            kinds=frozenset({"live", "test"} if settings.test_keys else {"live"}),
         )
         self._clock = clock
         self._every = settings.every

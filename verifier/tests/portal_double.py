@@ -111,6 +111,7 @@ class PortalDouble:
             "aud": AUDIENCE,
             "sub": "usr_1",
             "client_id": "key1",
+            "kind": "live",
             "organization": "org_1",
             "grant": "grt_1",
             "phase": "pha_1",

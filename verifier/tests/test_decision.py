@@ -41,6 +41,7 @@ claims = st.fixed_dictionaries(
     {
         "iss": st.sampled_from(["i", "i", "i", "other"]),
         "aud": st.sampled_from(["a", "a", "a", "other"]),
+        "kind": st.sampled_from(["live", "live", "live", "test", "other"]),
         "scope": st.sampled_from(["", "x:y", "x:y z:z"]),
         "iat": st.integers(BASE - 80, BASE + 10),
         "exp": st.integers(BASE - 20, BASE + 400),
@@ -128,7 +129,7 @@ def allowed(token, standing, scope):
     """Whether every level says yes, one by one."""
     return (
         by_the_portal(token, standing)
-        and (token["iss"], token["aud"]) == ("i", "a")
+        and (token["iss"], token["aud"], token["kind"]) == ("i", "a", "live")
         and token["iat"] <= BASE + 5
         and token.get("nbf", 0) <= BASE + 5
         and token["exp"] - token["iat"] <= 300
@@ -141,6 +142,7 @@ FRESH = Standing(Snapshot(1, BASE, BASE + 15, {}, {}))
 GOOD = {
     "iss": "i",
     "aud": "a",
+    "kind": "live",
     "scope": "x:y",
     "iat": BASE,
     "exp": BASE + 60,
@@ -175,6 +177,7 @@ def test_the_reason_that_is_told_is_true(token, standing, scope):
         Code.SNAPSHOT_STALE: lambda: silent_too_long(standing),
         Code.WRONG_ISSUER: lambda: token["iss"] != "i",
         Code.WRONG_AUDIENCE: lambda: token["aud"] != "a",
+        Code.WRONG_KIND: lambda: token["kind"] != "live",
         Code.NOT_YET_VALID: lambda: max(token["iat"], token.get("nbf", 0)) > BASE + 5,
         Code.LIVES_TOO_LONG: lambda: token["exp"] - token["iat"] > 300,
         Code.EXPIRED: lambda: token["exp"] <= BASE - 5,

@@ -312,6 +312,11 @@ def test_an_organisation_may_be_missing_and_nothing_else(portal, verifier, value
         ("aud", "aurora-preview ", Code.WRONG_AUDIENCE),
         ("aud", ["aurora-preview"], Code.MALFORMED),
         ("aud", None, Code.MALFORMED),
+        ("kind", "test", Code.WRONG_KIND),
+        ("kind", "Live", Code.WRONG_KIND),
+        ("kind", "", Code.WRONG_KIND),
+        ("kind", None, Code.MALFORMED),
+        ("kind", ["live"], Code.MALFORMED),
         ("scope", None, Code.MALFORMED),
         ("scope", ["model:infer"], Code.MALFORMED),
         ("scope", " model:infer", Code.MALFORMED),
@@ -340,6 +345,16 @@ def test_an_organisation_may_be_missing_and_nothing_else(portal, verifier, value
 )
 def test_claims(portal, verifier, claim, value, expected):
     assert code(verifier, portal.token(**{claim: value})) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("live", Code.ALLOWED), ("test", Code.ALLOWED), ("other", Code.WRONG_KIND)],
+)
+def test_a_sandbox_takes_test_keys_when_it_says_so(portal, make_verifier, kind, expected):
+    verifier = make_verifier(test_keys=True)
+    assert verifier.poll_once()
+    assert code(verifier, portal.token(kind=kind)) == expected
 
 
 def test_a_number_too_large_for_any_number_is_none(portal, verifier):

@@ -23,11 +23,15 @@ from portal.credentials.services.issuing import (
     request_credential,
     retry_activation,
 )
+from portal.credentials.services.naming import rename_credential
+from portal.credentials.services.rehearsing import make_test_credential
+from portal.credentials.services.reminding import remind_of_expiry
 from portal.credentials.services.revoking import (
     revoke_by_possession,
     revoke_credential,
     revoke_grant,
 )
+from portal.credentials.services.rotating import rotate_credential, start_overlap
 from portal.credentials.services.timing import close_what_is_over
 from portal.credentials.services.usage import Usage, forget_reports, record_usage
 
@@ -42,10 +46,13 @@ __all__ = [
     "forget_epochs",
     "forget_reports",
     "issue_credential",
+    "make_test_credential",
     "note_issue_failure",
     "open_grant",
     "preview_revocation",
     "record_usage",
+    "remind_of_expiry",
+    "rename_credential",
     "request_credential",
     "reserve_place",
     "resume_grant",
@@ -53,6 +60,8 @@ __all__ = [
     "revoke_by_possession",
     "revoke_credential",
     "revoke_grant",
+    "rotate_credential",
+    "start_overlap",
     "start_revocation",
     "suspend_grant",
     "withdraw_grant",

@@ -19,7 +19,7 @@ from portal.credentials.enums import ItemStatus, RevocationStatus
 from portal.credentials.lifecycle import REVOCATION_EVENT
 from portal.credentials.models import Credential, Revocation, RevocationItem
 from portal.credentials.selectors import Selector, live_credentials
-from portal.credentials.services.killing import kill_credentials
+from portal.credentials.services.killing import bar_new_keys, kill_credentials
 from portal.credentials.services.moving import move_revocation, stop_births
 from portal.credentials.services.revoking import must_be_known
 from portal.doorbell import ring, ring_after_commit
@@ -102,6 +102,7 @@ def start_revocation(*, revocation_id: int, digest: str, typed_count: str, by: U
     killed = kill_credentials(
         frozen, reason=revocation.reason, by=by, by_staff=True, case=revocation.ref
     )
+    bar_new_keys(frozen, by=by)
     now = timezone.now()
     revocation.items.filter(credential__in=killed).update(
         status=ItemStatus.PENDING, next_attempt_at=now

@@ -1,6 +1,6 @@
 """The one moment a secret exists: minted, hashed, shown, forgotten."""
 
-from datetime import timedelta
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,22 +12,29 @@ from portal.credentials.enums import CredentialStatus
 from portal.credentials.lifecycle import CREDENTIAL_EVENT
 from portal.credentials.models import Credential
 from portal.credentials.secrets import Minted, mint
+from portal.credentials.services.minting import KEY_LIFE, narrow_scopes
 from portal.credentials.services.moving import lock_grant, record_credential
+from portal.credentials.services.naming import as_name
+from portal.credentials.services.reminding import first_reminder
 from portal.errors import Conflict
 
-KEY_LIFE = timedelta(days=30)
 CLAIM_REFUSED = "credential.claim_refused"
 
 
-def claim_credential(*, kid: str, by: User, name: str = "") -> Minted:
+def claim_credential(
+    *, kid: str, by: User, name: str = "", scopes: Iterable[str] | None = None
+) -> Minted:
     """Return the key, once. Only its keyed hash is kept; a lost answer means asking for another.
+
+    `scopes` are those of the slot that the key is to hold, all when it is None; Invalid when there
+    is none, or one that the slot does not hold.
 
     Whoever comes second gets Conflict, and the holder an alarm: two claims of one slot mean
     that somebody else is reading the holder's pages. The view behind this asks for a sign-in
     no older than five minutes.
     """
     credential = Credential.objects.select_related("grant__application").get(kid=kid)
-    minted = _claim(credential, by=by, name=name)
+    minted = _claim(credential, by=by, name=name, scopes=scopes)
     if minted is None:
         _raise_alarm(kid=kid, by=by)
         raise Conflict(
@@ -39,7 +46,9 @@ def claim_credential(*, kid: str, by: User, name: str = "") -> Minted:
 
 
 @transaction.atomic
-def _claim(credential: Credential, *, by: User, name: str) -> Minted | None:
+def _claim(
+    credential: Credential, *, by: User, name: str, scopes: Iterable[str] | None
+) -> Minted | None:
     """One conditional UPDATE decides who was first; None for everyone else.
 
     The locks come first, so that no revocation passes in between: whoever waited for one is told
@@ -52,7 +61,9 @@ def _claim(credential: Credential, *, by: User, name: str) -> Minted | None:
         policies.can_view_grant(by, grant).enforce()
         return None
     policies.can_claim_credential(by, credential).enforce()
+    chosen = narrow_scopes(scopes, within=credential.scopes, grant=grant)
     now = timezone.now()
+    expires_at = min(now + KEY_LIFE, grant.ends_at)
     minted = mint(credential.kid)
     updated = Credential.objects.filter(
         pk=credential.pk, status=CredentialStatus.READY, expires_at__gt=now
@@ -62,11 +73,14 @@ def _claim(credential: Credential, *, by: User, name: str) -> Minted | None:
         pepper_version=minted.pepper_version,
         claimed_at=now,
         claimed_by=by,
-        expires_at=min(now + KEY_LIFE, grant.ends_at),
-        name=name.strip()[:100],
+        expires_at=expires_at,
+        remind_at=first_reminder(now, expires_at),
+        scopes=chosen,
+        name=as_name(name),
     )
     if not updated:
         return None
+    credential.claimed_by = by
     record_credential(CREDENTIAL_EVENT[CredentialStatus.ACTIVE], credential, by=by)
     notices.key_claimed(credential)
     return minted
@@ -80,4 +94,4 @@ def _raise_alarm(*, kid: str, by: User) -> None:
     first = not events_about(kid).filter(kind=CLAIM_REFUSED).exists()
     record_credential(CLAIM_REFUSED, credential, by=by)
     if first:
-        notices.second_claim_refused(credential)
+        notices.second_claim_refused(credential, by=by)

@@ -48,3 +48,23 @@ def kill_credentials(
         payload={"reason": reason, "case": case},
     )
     return ids
+
+
+def bar_new_keys(credentials: QuerySet[Credential], *, by: User) -> None:
+    """Of those of `credentials` whose holders revoked them first, say that the programme did, too.
+
+    Staff saw a key that lived and revoked it; that its holder was a moment quicker, with another
+    key in its place, must not leave the holder free to make a third.
+    """
+    rows = list(
+        credentials.select_for_update(of=("self",))
+        .filter(status=CredentialStatus.REVOKED, revoked_by_staff=False)
+        .order_by("pk")
+        .values_list("pk", "kid", "grant__application__ref")
+    )
+    if not rows:
+        return
+    ids = [pk for pk, _kid, _thread in rows]
+    Credential.objects.filter(pk__in=ids).update(revoked_by_staff=True)
+    barred = ((kid, thread) for _pk, kid, thread in rows)
+    record_events("credential.revoked_by_staff_too", barred, by=by)

@@ -7,14 +7,16 @@ from portal.audit.services import System
 from portal.credentials import notices, policies
 from portal.credentials.enums import GrantStatus, RevocationReason
 from portal.credentials.models import Credential, Grant
-from portal.credentials.services.killing import kill_credentials
+from portal.credentials.services.killing import bar_new_keys, kill_credentials
 from portal.credentials.services.moving import lock_grant, move_grant
 from portal.errors import Invalid
 
 
 @transaction.atomic
 def revoke_credential(*, kid: str, reason: str, by: User) -> Credential:
-    """Revoke one key; it is refused everywhere once this commits. Revoking twice is one time."""
+    """Revoke one key; it is refused everywhere once this commits. Revoking twice is one time,
+    but when staff come second they are heard: the grant gets no more keys.
+    """
     must_be_known(reason)
     credential = Credential.objects.select_related("grant").get(kid=kid)
     credential.grant = lock_grant(credential.grant_id)
@@ -23,6 +25,8 @@ def revoke_credential(*, kid: str, reason: str, by: User) -> Credential:
     this = Credential.objects.filter(pk=credential.pk)
     if kill_credentials(this, reason=reason, by=by, by_staff=by_staff):
         notices.key_revoked(credential, reason=reason)
+    elif by_staff:
+        bar_new_keys(this, by=by)
     credential.refresh_from_db()
     return credential
 

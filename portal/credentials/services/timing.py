@@ -1,6 +1,7 @@
 """What time alone does. For display and for freeing places: verification never waits for this."""
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from portal.audit.services import Actor
@@ -24,14 +25,17 @@ def close_what_is_over(*, by: Actor) -> int:
 
 @transaction.atomic
 def _close_credentials(*, by: Actor) -> int:
+    replaced = Credential.objects.filter(replaces=OuterRef("pk"), overlap_started_at__isnull=False)
     over = (
         Credential.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("grant__application__phase__release", "grant__holder")
+        .select_related("grant__application__phase__release", "grant__holder", "claimed_by")
+        .annotate(rotated_out=Exists(replaced))
         .filter(status__in=[C.READY, C.ACTIVE], expires_at__lte=timezone.now())
         .order_by("pk")[:BATCH]
     )
     for credential in over:
-        to = C.LAPSED if credential.status == C.READY else C.EXPIRED
+        used_up = C.RETIRED if credential.rotated_out else C.EXPIRED
+        to = C.LAPSED if credential.status == C.READY else used_up
         move_credential(credential, to=to, by=by)
         notices.key_over(credential)
     return len(over)

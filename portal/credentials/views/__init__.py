@@ -2,7 +2,20 @@
 
 from portal.credentials.views.claiming import claim
 from portal.credentials.views.ending import give_up, revoke
-from portal.credentials.views.holding import access, check, request_key
+from portal.credentials.views.holding import access, check, rename, request_key
 from portal.credentials.views.offering import offer
+from portal.credentials.views.rehearsing import make_test_key
+from portal.credentials.views.rotating import rotate
 
-__all__ = ["access", "check", "claim", "give_up", "offer", "request_key", "revoke"]
+__all__ = [
+    "access",
+    "check",
+    "claim",
+    "give_up",
+    "make_test_key",
+    "offer",
+    "rename",
+    "request_key",
+    "revoke",
+    "rotate",
+]

@@ -6,16 +6,17 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import SignedInRequest
-from portal.credentials.forms import CheckForm
+from portal.credentials.forms import CheckForm, NameForm
 from portal.credentials.holdings import ADVICE, holdings
 from portal.credentials.models import Credential
+from portal.credentials.policies import can_rename_credential
 from portal.credentials.selectors import visible_grants
-from portal.credentials.services import request_credential
+from portal.credentials.services import rename_credential, request_credential
 from portal.credentials.verification import explain
-from portal.credentials.views.reaching import visible_grant
+from portal.credentials.views.reaching import visible_grant, visible_key
 from portal.private import form_of, private_page
 from portal.throttle import throttle
 
@@ -69,3 +70,21 @@ def request_key(request: SignedInRequest, ref: str) -> HttpResponse:
     request_credential(grant_id=grant.pk, by=request.user)
     messages.success(request, "Another key is being prepared. This takes a few seconds.")
     return redirect("credentials:access")
+
+
+@throttle("rename-key", "60/h")
+@private_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def rename(request: SignedInRequest, kid: str) -> HttpResponse:
+    """What people call the key; it changes nothing about what it may do."""
+    credential = visible_key(request, kid)
+    form = NameForm(
+        request.POST if request.method == "POST" else None, initial={"name": credential.name}
+    )
+    if request.method == "POST" and form.is_valid():
+        rename_credential(kid=kid, by=request.user, **form.cleaned_data)
+        messages.success(request, f"Key {kid} has its new name.")
+        return redirect("credentials:access")
+    can_rename_credential(request.user, credential).enforce()
+    context = {"credential": credential, "form": form}
+    return render(request, "credentials/rename.html", context, status=400 if form.errors else 200)

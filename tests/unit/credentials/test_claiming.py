@@ -16,10 +16,10 @@ from portal.credentials.services import (
 )
 from portal.credentials.services.claiming import KEY_LIFE
 from portal.credentials.verification import verify
-from portal.errors import Conflict, NotAllowed
+from portal.errors import Conflict, Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
-from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.log import written
 
 pytestmark = pytest.mark.django_db
@@ -85,13 +85,136 @@ def test_a_second_claim_shows_nothing_is_logged_and_told_to_the_holder_once():
     assert [mail.to for mail in alarms] == [slot.grant.holder.email]
 
 
-def test_only_the_holder_claims_whatever_else_somebody_may_do():
-    organization, owner = OrganizationFactory(), UserFactory()
-    owner.memberships.create(organization=organization, role="owner")
+@pytest.fixture
+def of_a_partner():
+    """A slot whose holder belongs to an organisation."""
+    slot, partner = stories.ready(), OrganizationFactory()
+    Grant.objects.update(organization=partner)
+    MembershipFactory(user=slot.grant.holder, organization=partner, role="member")
+    return stories.again(slot)
+
+
+def colleague(slot, role):
+    return MembershipFactory(organization=slot.grant.organization, role=role).user
+
+
+def test_nobody_else_claims_whatever_they_may_do(of_a_partner):
+    others = [colleague(of_a_partner, role) for role in ("member", "signing_official")]
+    for stranger in (*others, UserFactory(), UserFactory(is_superuser=True)):
+        assert refusal(of_a_partner, stranger) == "not_yours"
+
+
+@pytest.mark.parametrize("role", ["technical_contact", "owner"])
+def test_who_looks_after_the_organisations_keys_claims_and_both_are_told(of_a_partner, role):
+    contact, holder = colleague(of_a_partner, role), of_a_partner.grant.holder
+    with written() as log:
+        minted = claim(of_a_partner, by=contact)
+    assert [(kind, actor) for kind, _, _, actor in log] == [("credential.claimed", contact.ref)]
+    assert works(of_a_partner, minted.token)
+    assert stories.again(of_a_partner).claimed_by == contact
+    told = OutgoingMail.objects.filter(template="credentials/key_claimed")
+    assert {
+        mail.to: (mail.context.get("colleague"), mail.context.get("held_by")) for mail in told
+    } == {
+        holder.email: (str(contact), None),
+        contact.email: (None, str(holder)),
+    }
+
+
+def test_a_contact_who_left_or_is_suspended_claims_nothing(of_a_partner):
+    gone = colleague(of_a_partner, "technical_contact")
+    gone.memberships.all().delete()
+    assert refusal(of_a_partner, gone) == "not_yours"
+    suspended = colleague(of_a_partner, "technical_contact")
+    meanwhile = stories.again(suspended)  # as a request read it before
+    suspended.suspended_at, suspended.suspended_by = timezone.now(), UserFactory()
+    suspended.save()
+    for as_read in (suspended, meanwhile):
+        assert refusal(of_a_partner, as_read) == "account_suspended"
+
+
+def test_a_contact_claims_nothing_for_a_holder_who_left(of_a_partner):
+    of_a_partner.grant.holder.memberships.all().delete()
+    assert refusal(of_a_partner, colleague(of_a_partner, "owner")) == "not_a_member"
+
+
+def test_a_claimer_who_left_is_told_nothing_more(of_a_partner):
+    contact = colleague(of_a_partner, "technical_contact")
+    claim(of_a_partner, by=contact)
+    contact.memberships.all().delete()
+    OutgoingMail.objects.all().delete()
+    revoke_credential(kid=of_a_partner.kid, reason="misuse", by=stories.responder())
+    assert [mail.to for mail in OutgoingMail.objects.all()] == [of_a_partner.grant.holder.email]
+
+
+@pytest.mark.parametrize("whose", ["holder", "contact"])
+def test_the_alarm_names_whose_account_tried(of_a_partner, whose):
+    contact, holder = colleague(of_a_partner, "owner"), of_a_partner.grant.holder
+    claim(of_a_partner, by=contact)
+    tried = {"holder": holder, "contact": contact}[whose]
+    with pytest.raises(Conflict):
+        claim(of_a_partner, by=tried)
+    alarms = OutgoingMail.objects.filter(template="credentials/second_claim_refused")
+    assert {mail.to: mail.context["by"] for mail in alarms} == {
+        person.email: "you" if person == tried else str(tried) for person in (holder, contact)
+    }
+
+
+# --- Narrower than the slot -------------------------------------------------------------------
+
+
+@pytest.fixture
+def wide():
+    return stories.ready(scopes=[stories.STANDARD, stories.ELEVATED])
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        (None, [stories.STANDARD, stories.ELEVATED]),
+        ([stories.ELEVATED], [stories.ELEVATED]),
+        ([stories.ELEVATED, stories.STANDARD], [stories.STANDARD, stories.ELEVATED]),
+    ],
+)
+def test_a_key_holds_what_was_chosen_of_the_slot(wide, asked, held):
+    minted = claim(wide, scopes=asked)
+    assert sorted(stories.again(wide).scopes) == sorted(held)
+    audience = wide.grant.phase.release.audience
+    allowed = [
+        scope
+        for scope in (stories.STANDARD, stories.ELEVATED, stories.CRITICAL)
+        if verify(minted.token, audience=audience, scope=scope).verdict
+    ]
+    assert sorted(allowed) == sorted(held)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ([], "no_scope"),
+        ([stories.CRITICAL], "scope_not_held"),
+        ([stories.STANDARD, stories.CRITICAL], "scope_not_held"),
+        (["model:*"], "scope_not_held"),
+    ],
+)
+def test_none_and_more_than_the_slot_are_refused(wide, asked, code):
+    with written() as log, pytest.raises(Invalid) as refused:
+        claim(wide, scopes=asked)
+    assert (refused.value.code, list(refused.value.fields), log) == (code, ["scopes"], [])
+    assert stories.again(wide).status == "ready"
+
+
+def test_a_slot_wider_than_its_grant_gives_what_the_grant_holds(wide):
+    Grant.objects.update(scopes=[stories.STANDARD])
+    claim(wide)
+    assert stories.again(wide).scopes == [stories.STANDARD]
+
+
+def test_a_key_pasted_for_a_name_is_not_kept():
     slot = stories.ready()
-    Grant.objects.update(organization=organization)
-    for stranger in (owner, UserFactory(), UserFactory(is_superuser=True)):
-        assert refusal(slot, stranger) == "not_yours"
+    other = secrets.mint(secrets.new_kid()).token
+    claim(slot, name=f"instead of {other}")
+    assert stories.again(slot).name == "instead of tpk_live_[redacted]"
 
 
 def test_a_stranger_is_not_told_that_a_key_was_claimed_and_raises_no_alarm():

@@ -6,14 +6,19 @@ import pytest
 from django.utils import timezone
 
 from portal.credentials.models import Credential, Grant
+from portal.credentials.selectors import Selector
 from portal.credentials.services import (
     close_what_is_over,
+    preview_revocation,
     resume_grant,
     revoke_credential,
     revoke_grant,
+    rotate_credential,
+    start_revocation,
     suspend_grant,
     withdraw_grant,
 )
+from portal.credentials.services.rotating import LEAKED
 from portal.credentials.verification import explain
 from portal.errors import Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
@@ -107,6 +112,32 @@ def test_grants_are_managed_by_responders_only(act):
             act(grant, person)
         assert log == []
     assert explain(key.kid)
+
+
+@pytest.mark.parametrize("way", ["one key", "in bulk"])
+def test_staff_who_come_second_bar_new_keys_all_the_same(way):
+    """They saw a key that lived; its holder was quicker, with another in its place."""
+    key, _token = stories.claimed()
+    holder, responder = key.grant.holder, stories.responder()
+    case = preview_revocation(
+        selector=Selector("kids", key.kid), reason="misuse", note="", by=responder
+    )
+    new, _minted = rotate_credential(kid=key.kid, by=holder, overlap=LEAKED)
+    with written() as log:
+        if way == "one key":
+            revoke_credential(kid=key.kid, reason="misuse", by=responder)
+        else:
+            start_revocation(
+                revocation_id=case.pk, digest=case.digest, typed_count="1", by=responder
+            )
+    kinds = [kind for kind, subject, *_ in log if subject == key.kid]
+    assert kinds == ["credential.revoked_by_staff_too"]
+    with pytest.raises(NotAllowed) as refused:
+        rotate_credential(kid=new.kid, by=holder)
+    assert refused.value.code == "revoked_by_staff"
+    with written() as log:
+        revoke_credential(kid=key.kid, reason="misuse", by=responder)
+    assert log == []
 
 
 def test_revoking_one_key_is_one_event_one_mail_and_twice_is_once():

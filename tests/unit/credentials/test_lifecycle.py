@@ -308,13 +308,15 @@ class Story(RuleBasedStateMachine):
             return
         kid = Credential.objects.filter(grant__application=self.pks[n]).latest("pk").kid
         live = self.slots[n][-1] != "revoked"
+        dead = Credential.objects.filter(kid=kid, status="revoked", revoked_by_staff=False)
+        too_late = staff and dead.exists()  # its holder was quicker, and gets no more keys
         by = self.staff["responder"] if staff else self.people[n]
         self.attempt(
             lambda: keys.revoke_credential(kid=kid, reason="key_leaked", by=by),
             possible=True,
-            events=int(live),
+            events=int(live or too_late),
         )
-        self.by_staff[n] |= live and staff
+        self.by_staff[n] |= too_late or (live and staff)
         self.slots[n][-1] = "revoked"
 
     @precondition(lambda self: any(self.grant))

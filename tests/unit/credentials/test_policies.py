@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.enums import MemberRole
+from accounts.models import User
 from portal.applications.enums import ApplicationStatus
 from portal.credentials import policies
 from portal.credentials.enums import CredentialStatus as C
@@ -14,7 +15,7 @@ from portal.credentials.enums import RevocationStatus as R
 from portal.credentials.models import Credential, Revocation
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.factories.applications import ApplicationFactory
-from tests.factories.credentials import CredentialFactory, GrantFactory
+from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +72,8 @@ STAFF = {"responder": "", "superuser": ""}
 
 def asked_by_all(people, grant):
     key = CredentialFactory(grant=grant)
+    other = GrantFactory(application=offer_like(grant))
+    claimed, _token = make_live_key(grant=other)
     case = Revocation(ref="CASE-1", status=R.PREVIEWED)
     offer = grant.application
     offer.status = ApplicationStatus.APPROVED
@@ -80,6 +83,9 @@ def asked_by_all(people, grant):
         "view_grant": lambda user: policies.can_view_grant(user, grant),
         "accept_offer": lambda user: policies.can_accept_offer(user, offer),
         "claim_credential": lambda user: policies.can_claim_credential(user, key),
+        "rotate_credential": lambda user: policies.can_rotate_credential(user, claimed),
+        "rename_credential": lambda user: policies.can_rename_credential(user, key),
+        "make_test_credential": lambda user: policies.can_make_test_credential(user, grant),
         "request_credential": lambda user: policies.can_request_credential(user, grant),
         "revoke_credential": lambda user: policies.can_revoke_credential(user, key),
         "revoke_live_credential": lambda user: policies.can_revoke_live_credential(user, key),
@@ -106,8 +112,11 @@ NOT_BARRED = {"responder": "not_barred", "superuser": "not_barred"}
 RELATIONS = {
     "view_grant": ("not_yours", MANAGERS | {"reader_of_grants": "", "superuser": ""}),
     "accept_offer": ("not_yours", {"holder": ""}),
-    "claim_credential": ("not_yours", {"holder": ""}),
-    "request_credential": ("not_yours", {"holder": "slot_waiting"}),
+    "claim_credential": ("not_yours", MANAGERS),
+    "rotate_credential": ("not_yours", MANAGERS),
+    "rename_credential": ("not_yours", MANAGERS),
+    "make_test_credential": ("not_yours", MANAGERS),
+    "request_credential": ("not_yours", dict.fromkeys(MANAGERS, "slot_waiting")),
     "revoke_credential": ("not_yours", MANAGERS | STAFF),
     "revoke_live_credential": ("not_yours", MANAGERS | STAFF),
     "withdraw_grant": ("not_yours", {"holder": ""}),
@@ -135,22 +144,44 @@ def test_who_may_what(grant, people, name):
     assert said == expected
 
 
-# What a holder whose account is suspended may still do: see, kill and give up, but get nothing.
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("view_grant", ""),
-        ("accept_offer", "account_suspended"),
-        ("claim_credential", "account_suspended"),
-        ("request_credential", "account_suspended"),
-        ("revoke_credential", ""),
-        ("revoke_live_credential", ""),
-        ("withdraw_grant", ""),
-    ],
-)
-def test_what_a_suspended_holder_may(grant, people, name, expected):
+# What those whose account is suspended may still do: see, kill and give up, but get nothing.
+SUSPENDED = {
+    "view_grant": "",
+    "accept_offer": "account_suspended",
+    "claim_credential": "account_suspended",
+    "rotate_credential": "account_suspended",
+    "rename_credential": "account_suspended",
+    "make_test_credential": "account_suspended",
+    "request_credential": "account_suspended",
+    "revoke_credential": "",
+    "revoke_live_credential": "",
+    "withdraw_grant": "",
+}
+
+
+@pytest.mark.parametrize("who", ["holder", "technical contact", "owner"])
+@pytest.mark.parametrize("name", SUSPENDED)
+def test_what_those_who_are_suspended_may(grant, people, name, who):
     ask = asked_by_all(people, grant)[name]
-    assert ask(suspend(grant.holder)).code == expected
+    holders_own = who != "holder" and name in ("accept_offer", "withdraw_grant")
+    expected = "not_yours" if holders_own else SUSPENDED[name]
+    assert ask(suspend(people[who])).code == expected
+
+
+# Who waited for a lock holds what was true before it.
+@pytest.mark.parametrize("who", ["technical contact", "owner"])
+@pytest.mark.parametrize("name", ["claim_credential", "rotate_credential", "make_test_credential"])
+def test_a_suspension_meanwhile_is_seen(grant, people, name, who):
+    ask, as_read = asked_by_all(people, grant)[name], people[who]
+    suspend(User.objects.get(pk=as_read.pk))
+    assert ask(as_read).code == "account_suspended"
+
+
+@pytest.mark.parametrize("name", ["claim_credential", "rotate_credential", "make_test_credential"])
+def test_who_no_longer_belongs_gets_nothing(grant, people, name):
+    ask, contact = asked_by_all(people, grant)[name], people["technical contact"]
+    contact.memberships.all().delete()
+    assert ask(contact).code == "not_yours"
 
 
 def test_an_inactive_holder_claims_nothing(grant):
@@ -165,6 +196,7 @@ def every(states, rest, **known):
 
 IN_GRANT_STATES = {
     "request_credential": ("holder", every(G, "grant_not_active", ACTIVE="")),
+    "make_test_credential": ("holder", every(G, "grant_not_active", ACTIVE="")),
     "withdraw_grant": ("holder", every(G, "", SUSPENDED="grant_suspended")),
     "view_grant": ("holder", every(G, "")),
     "manage_grant": ("responder", every(G, "")),
@@ -199,8 +231,12 @@ def test_a_key_is_claimed_under_a_grant_in_force_only(grant, status):
     grant.status = status
     expected = "" if status == G.ACTIVE else "grant_not_active"
     assert policies.can_claim_credential(grant.holder, key).code == expected
+    key.status = C.ACTIVE
+    assert policies.key_is_rotatable(grant.holder, key).code == expected
 
 
+ROTATE = every(C, "not_rotatable", ACTIVE="")
+RENAME = every(C, "dead_already", REQUESTED="", READY="", ACTIVE="")
 CLAIM = every(C, "not_claimable", REQUESTED="not_ready", READY="")
 REVOKE_LIVE = every(C, "dead_already", REQUESTED="", READY="", ACTIVE="")
 
@@ -212,8 +248,10 @@ def test_in_which_state_of_the_key(grant, status):
         policies.can_claim_credential(grant.holder, key).code,
         policies.can_revoke_live_credential(grant.holder, key).code,
         policies.can_revoke_credential(grant.holder, key).code,
+        policies.can_rotate_credential(grant.holder, key).code,
+        policies.can_rename_credential(grant.holder, key).code,
     )
-    assert said == (CLAIM[status], REVOKE_LIVE[status], "")
+    assert said == (CLAIM[status], REVOKE_LIVE[status], "", ROTATE[status], RENAME[status])
 
 
 @pytest.mark.parametrize(
@@ -223,6 +261,54 @@ def test_until_when_a_key_is_claimed(grant, until, expected):
     until = until and timezone.now() + until
     key = Credential(grant=grant, status=C.READY, expires_at=until)
     assert policies.can_claim_credential(grant.holder, key).code == expected
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"), [(AN_HOUR, ""), (-AN_HOUR, "key_expired"), (None, "key_expired")]
+)
+def test_until_when_a_key_is_rotated(grant, until, expected):
+    until = until and timezone.now() + until
+    key = Credential(grant=grant, status=C.ACTIVE, expires_at=until)
+    assert policies.can_rotate_credential(grant.holder, key).code == expected
+
+
+# The key itself is the first of them.
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], ""),
+        ([C.RETIRED, C.REVOKED, C.EXPIRED, C.LAPSED], ""),
+        ([C.REQUESTED], "slot_waiting"),
+        ([C.READY], "slot_waiting"),
+        ([C.ACTIVE], "too_many_keys"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["live", "test"])
+@pytest.mark.parametrize("of_others", ["live", "test"])
+@pytest.mark.parametrize("barred", [False, True])
+def test_beside_which_keys_one_is_rotated(grant, others, expected, kind, of_others, barred):
+    until = timezone.now() + AN_HOUR
+    key = Credential(pk=1, grant=grant, kind=kind, status=C.ACTIVE, expires_at=until)
+    beside = [
+        Credential(pk=2 + n, grant=grant, kind=of_others, status=status)
+        for n, status in enumerate(others)
+    ]
+    grant._prefetched_objects_cache = {"credentials": [key, *beside]}
+    said = policies.key_is_rotatable(grant.holder, key, barred=barred).code
+    of_this_kind = expected if kind == of_others else ""
+    assert said == ("revoked_by_staff" if barred else of_this_kind)
+
+
+@pytest.mark.parametrize(("test", "live"), [(0, 2), (1, 0), (1, 2), (2, 0), (2, 2)])
+def test_beside_which_keys_a_test_key_is_made(grant, test, live):
+    kinds = ["test"] * test + ["live"] * live
+    keys = [Credential(grant=grant, kind=kind, status=C.ACTIVE) for kind in kinds]
+    grant._prefetched_objects_cache = {"credentials": keys}
+    expected = "too_many_keys" if test == 2 else ""
+    assert policies.can_make_test_credential(grant.holder, grant).code == expected
+    assert policies.can_request_credential(grant.holder, grant).code == (
+        "too_many_keys" if live == 2 else ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,6 +333,18 @@ def test_beside_which_keys_another_is_asked_for(grant, keys, expected, barred):
     assert said == ("revoked_by_staff" if barred else expected)
 
 
+@pytest.mark.parametrize(("ends", "expected"), [(AN_HOUR, ""), (-AN_HOUR, "grant_over")])
+def test_a_grant_whose_time_is_up_gives_no_key_whatever_the_sweep_did(grant, ends, expected):
+    grant.ends_at = timezone.now() + ends
+    key = Credential(pk=1, grant=grant, status=C.ACTIVE, expires_at=timezone.now() + AN_HOUR)
+    said = (
+        policies.can_request_credential(grant.holder, grant).code,
+        policies.can_make_test_credential(grant.holder, grant).code,
+        policies.can_rotate_credential(grant.holder, key).code,
+    )
+    assert said == (expected,) * 3
+
+
 @pytest.mark.parametrize("by_staff", [False, True])
 def test_a_grant_whose_key_staff_revoked_is_barred_until_they_allow_another(grant, by_staff):
     CredentialFactory(
@@ -258,11 +356,15 @@ def test_a_grant_whose_key_staff_revoked_is_barred_until_they_allow_another(gran
         revoked_by_staff=by_staff,
     )
     responder = UserFactory(permissions=[REVOKE])
+    claimed, _token = make_live_key(grant=grant)
     said = (
         policies.can_request_credential(grant.holder, grant).code,
+        policies.can_make_test_credential(grant.holder, grant).code,
+        policies.can_rotate_credential(grant.holder, claimed).code,
         policies.can_allow_new_keys(responder, grant).code,
     )
-    assert said == (("revoked_by_staff", "") if by_staff else ("", "not_barred"))
+    no = "revoked_by_staff"
+    assert said == ((no, no, no, "") if by_staff else ("", "", "", "not_barred"))
 
 
 @pytest.mark.parametrize("status", R)
@@ -310,6 +412,7 @@ def test_what_happens_after_approval_stops_offer_and_key(grant, happened, expect
     said = (
         policies.can_accept_offer(grant.holder, grant.application).code,
         policies.can_claim_credential(grant.holder, key).code,
+        policies.can_make_test_credential(grant.holder, grant).code,
         policies.slot_is_claimable(grant.holder, key).code,
     )
-    assert said == (expected, expected, "")
+    assert said == (expected, expected, expected, "")

@@ -162,11 +162,13 @@ def test_the_whole_product_of_levels():
         verdict, code = judged(*case), told(*case)
         assert (verdict.allowed, verdict.code) == (code == "", code)
         seen[code] += 1
-    # Each reason came up; these are about what there are no facts of.
+    # Each reason came up; these are about what there are no facts of, and the last has a table of
+    # its own.
     assert {code for code, times in seen.items() if not times} == {
         "malformed",
         "unknown_key",
         "token_invalid",
+        "wrong_kind",
     }
     assert sum(seen.values()) == 4 * 3 * 2 * 5 * 2 * 2 * 7 * 2 * 2
 
@@ -185,6 +187,20 @@ def test_every_value_of_one_level_while_all_others_allow(level):
         case = [*allowing[:level], value, *allowing[level + 1 :]]
         verdict, code = judged(*case), told(*case)
         assert (verdict.allowed, verdict.code) == (code == "", code)
+
+
+@pytest.mark.parametrize("scope", SCOPE)
+@pytest.mark.parametrize("audience", [HERE, "https://elsewhere.example.org"])
+@pytest.mark.parametrize(("kind", "sandbox"), list(product(("live", "test"), (False, True))))
+def test_a_test_key_is_taken_by_sandboxes_only(kind, sandbox, audience, scope):
+    facts = replace(GOOD, kind=kind)
+    verdict = decide(facts, audience=audience, scope=scope[0], now=NOW, sandbox=sandbox)
+    rules = [
+        (audience == HERE, "wrong_audience"),
+        (kind == "live" or sandbox, "wrong_kind"),
+        (scope[1], "scope_not_held"),
+    ]
+    assert verdict.code == next((code for holds, code in rules if not holds), "")
 
 
 def test_every_refusal_says_why():
@@ -265,6 +281,24 @@ def test_without_an_organisation(live):
     assert (facts.organization_ref, facts.organization_active) == (None, None)
 
 
+@pytest.mark.parametrize("started", [None, NOW])
+@pytest.mark.parametrize("rotated", [False, True])
+def test_the_first_use_of_a_key_in_anothers_place_is_seen(live, rotated, started):
+    old, _token = live
+    more = {"replaces": old, "overlap": DAY, "overlap_started_at": started} if rotated else {}
+    new, token = make_live_key(grant=old.grant, **more)
+    found = ask(new, token)
+    assert (found.verdict.allowed, found.facts.first_use) == (True, rotated and not started)
+
+
+def test_explaining_asks_the_door_that_takes_the_kind(db):
+    key, token = make_live_key(kind="test")
+    assert explain(key.kid)
+    assert ask(key, token).verdict.code == "wrong_kind"
+    found = verify(token, audience=audience_of(key), scope=None, sandbox=True)
+    assert (found.verdict.allowed, found.facts.kind) == (True, "test")
+
+
 def test_an_unclaimed_key_has_no_digest(db):
     slot = CredentialFactory()
     assert read_facts(slot.kid).digest is None
@@ -318,6 +352,7 @@ LEVELS = {
     "wrong_audience": lambda c: changed(
         c.grant.phase.release, audience="https://moved.example.org"
     ),
+    "wrong_kind": lambda c: changed(c, kind="test"),
     "scope_not_held": lambda c: changed(c.grant, scopes=["cyber:scan"]),
 }
 

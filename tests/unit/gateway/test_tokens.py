@@ -46,6 +46,7 @@ def test_a_token_says_what_the_rfc_and_a_gateway_ask_for(key, settings):
         "aud": grant.phase.release.audience,
         "sub": grant.holder.ref,
         "client_id": key.kid,
+        "kind": "live",
         "iat": int(now.timestamp()),
         "exp": int(now.timestamp()) + 60,
         "scope": "cyber:scan model:infer",
@@ -107,6 +108,7 @@ def test_what_is_read(key):
         issued_at=int(now.timestamp()),
         expires_at=int(now.timestamp()) + 60,
         jti=claims["jti"],
+        kind="live",
     )
     assert tokens.read(changed(key)) is not None
 
@@ -148,8 +150,12 @@ def test_times(key, claim, after, reads):
         {"iat": "1"},
         {"iat": False},
         {"nbf": "1"},
-        *({name: None} for name in ("aud", "client_id", "scope", "jti")),
-        *({name: value} for name in ("client_id", "scope", "jti") for value in (7, ["a"], {})),
+        *({name: None} for name in ("aud", "client_id", "scope", "jti", "kind")),
+        *(
+            {name: value}
+            for name in ("client_id", "scope", "jti", "kind")
+            for value in (7, ["a"], {})
+        ),
         {"aud": ["a", "b"]},
         {"aud": 7},
     ],
@@ -239,3 +245,28 @@ def test_one_question_for_keys_and_tokens(key):
     assert (found.verdict.allowed, found.token.kid) == (True, other.kid)
     for junk in ("", ".", "..", "...", "a.b.c", secret + ".a.b"):
         assert not tokens.verify(junk, audience=audience, scope=None).verdict
+
+
+# --- Kinds of keys ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+@pytest.mark.parametrize("kind", ["live", "test"])
+def test_the_token_of_a_test_key_is_for_sandboxes_only(kind, sandbox):
+    key = make_live_key(kind=kind)[0]
+    token = made(key, ONE).token
+    assert tokens.read(token).kind == kind
+    audience = key.grant.phase.release.audience
+    for ask in (tokens.verify, tokens.judge_token):
+        said = ask(token, audience=audience, scope="model:infer", sandbox=sandbox).verdict
+        expected = "" if kind == "live" or sandbox else "wrong_kind"
+        assert (said.allowed, said.code) == (expected == "", expected)
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+@pytest.mark.parametrize(("kind", "said"), [("test", "live"), ("live", "test"), ("live", "Live")])
+def test_a_token_that_tells_another_kind_than_its_keys_is_none(kind, said, sandbox):
+    key = make_live_key(kind=kind)[0]
+    audience = key.grant.phase.release.audience
+    found = tokens.verify(changed(key, kind=said), audience=audience, scope=None, sandbox=sandbox)
+    assert (found.verdict.code, found.facts) == ("token_invalid", None)

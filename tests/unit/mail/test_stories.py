@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from portal.applications import notices as to_applicants
 from portal.credentials import notices as to_holders
+from portal.credentials.models import Credential
 from portal.mail.models import OutgoingMail
 from portal.mail.services import deliver_mail
 from tests.factories import stories
@@ -37,7 +38,8 @@ def about(module):
         return {"application": application}
     slot = stories.ready(by=holder)
     OutgoingMail.objects.all().delete()
-    return {"credential": slot, "grant": slot.grant}
+    slot.replaces, slot.overlap = Credential(kid="0123456789ABCDEf"), timedelta(hours=24)
+    return {"credential": slot, "grant": slot.grant, "by": holder, "now": timezone.now()}
 
 
 def tell(function, subjects, **words):
