@@ -43,7 +43,7 @@ check: $(INSTALLED) ## Run formatter, linters, import contracts, types, migratio
 	@$(PRODUCTION) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-bench: $(INSTALLED) ## Measure the doors against a constant Django view, in turns; needs wrk.
+bench: $(INSTALLED) ## Measure what the portal does, each in turns with its floor; needs wrk.
 	@$(BIN)/python -m bench
 
 bench-stack: $(INSTALLED) ## Leave the bench's servers up, with 100 000 keys, for any other load.

@@ -1,27 +1,58 @@
-"""`python -m bench [door ...]` measures; `python -m bench stack` leaves the servers up."""
+"""`python -m bench [measure ...]` measures; `python -m bench stack` leaves the servers up."""
 
 import json
 import signal
 import sys
+from collections.abc import Callable
+from importlib import import_module
 
-from bench.doors import measure
+from bench.rounds import Result
 from bench.stack import Stack, stack
 
 KEYS = 100_000
-ROUNDS = 5
-DOORS = ("introspect", "authorize")
+# By the module that measures it, imported once the settings are known. In this order: those
+# further down fill the tables, or leave them in disorder.
+MEASURES = {
+    "introspect": "doors",
+    "authorize": "doors",
+    "verify_tokens": "tokens",
+    "stop": "revoking",
+    "preview": "revoking",
+    "revoke": "revoking",
+    "approval": "issuing",
+    "issue": "issuing",
+    "freeze": "freezing",
+}
 
 
 def main(words: list[str]) -> None:
+    unknown = set(words) - set(MEASURES) - {"stack"}
+    if unknown:
+        raise SystemExit(f"Not known: {', '.join(sorted(unknown))}. Known: {', '.join(MEASURES)}")
     with stack(KEYS) as servers:
         if words == ["stack"]:
             _leave_up(servers)
             return
-        results = [measure(servers, door, ROUNDS) for door in words or DOORS]
-    print(f"{'measure':<14}{'ours':>10}{'floor':>10}{'ratio':>8}{'p99 ms':>10}")
+        results: list[Result] = []
+        for name in MEASURES:
+            if not words or name in words:
+                print(f"{name} ...", file=sys.stderr, flush=True)
+                results += _measure(name)(servers)
+    _tell(results)
+
+
+def _measure(name: str) -> Callable[[Stack], list[Result]]:
+    found: Callable[[Stack], list[Result]] = getattr(import_module(f"bench.{MEASURES[name]}"), name)
+    return found
+
+
+def _tell(results: list[Result]) -> None:
+    """Rates (things a second) are better when higher; what ends in _ms is better when lower."""
+    columns = ("ours", "floor", "ratio", "p99_ms")
+    print(f"{'measure':<24}" + "".join(f"{name:>10}" for name in columns))
     for each in results:
-        numbers = f"{each['ours']:>10}{each['floor']:>10}{each['ratio']:>8}{each['p99_ms']:>10}"
-        print(f"{each['measure']:<14}{numbers}")
+        cells = ("-" if each[name] is None else each[name] for name in columns)
+        print(f"{each['measure']:<24}" + "".join(f"{cell:>10}" for cell in cells))
     for each in results:
         print(json.dumps(each))
 

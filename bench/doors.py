@@ -10,30 +10,35 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from bench.rounds import Result, result
 from bench.stack import Stack
 
 CONNECTIONS = 32
-SECONDS = 5
-GAIN, MOST_WARM_UPS = 1.02, 40
+SECONDS = 4
+ROUNDS = 5
+GAIN, MOST_WARM_UPS = 1.03, 12
 _SCRIPT = Path(__file__).parent / "door.lua"
 _RESULT = re.compile(r"RESULT (\{.*\})")
 
 
-def measure(stack: Stack, door: str, rounds: int) -> dict[str, Any]:
-    """Medians over `rounds`, each of which loads the portal's door and then the floor's."""
+def introspect(stack: Stack) -> list[Result]:
+    return [_measure(stack, "introspect")]
+
+
+def authorize(stack: Stack) -> list[Result]:
+    return [_measure(stack, "authorize")]
+
+
+def _measure(stack: Stack, door: str) -> Result:
+    """Medians over rounds, each of which loads the portal's door and then the floor's."""
     _warm_up(stack, door)
     ours, floor = [], []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         ours.append(_load(stack, stack.portal, door))
         floor.append(_load(stack, stack.floor, door))
     rates = [statistics.median(each["rps"] for each in run) for run in (ours, floor)]
-    return {
-        "measure": door,
-        "ours": round(rates[0]),
-        "floor": round(rates[1]),
-        "ratio": round(rates[0] / rates[1], 2),
-        "p99_ms": round(statistics.median(each["p99_ms"] for each in ours), 2),
-    }
+    p99_ms = statistics.median(each["p99_ms"] for each in ours)
+    return result(door, *rates, ratio=rates[0] / rates[1], p99_ms=p99_ms)
 
 
 def _warm_up(stack: Stack, door: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from portal import embedded
 from portal.run import environment, ports
@@ -58,6 +59,7 @@ def stack(keys: int) -> Iterator[Stack]:
 
 
 def _environment(stack: ExitStack, folder: Path) -> dict[str, str]:
+    embedded.private(environment.DATA)  # its secrets serve; on a fresh clone there are none yet
     urls = stack.enter_context(embedded.servers(folder / "engines"))
     return environment.portal(urls) | {"DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
 
@@ -83,7 +85,7 @@ def serve(application: str, port: int, stack: ExitStack, env: dict[str, str]) ->
     server = subprocess.Popen(  # noqa: S603 - ours
         [*command, "--log-level", "warning", application], cwd=ROOT, env={**os.environ, **env}
     )
-    stack.callback(_stop, server)
+    stack.callback(stop, server)
     address = f"http://127.0.0.1:{port}"
     _wait_for(address, server)
     return address
@@ -103,7 +105,7 @@ def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     raise SystemExit(f"{address} did not come up.")
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def stop(server: "subprocess.Popen[Any]") -> None:
     server.terminate()
     try:
         server.wait(10)

@@ -26,10 +26,13 @@ class Event(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes: ClassVar = [
-            models.Index(fields=["thread", "-id"], name="event_thread"),
-            models.Index(fields=["subject", "-id"], name="event_subject"),
-            models.Index(fields=["kind", "-id"], name="event_kind"),
-            models.Index(fields=["actor", "-id"], name="event_actor"),
+            # Without the id, which would make every entry another one: so the thousands a bulk
+            # revocation writes share their entries, and a row costs half of what it did. Of a
+            # rare kind the few rows are sorted; of a frequent one the newest are found by id.
+            models.Index(fields=["thread"], name="event_by_thread"),
+            models.Index(fields=["subject"], name="event_by_subject"),
+            models.Index(fields=["kind"], name="event_by_kind"),
+            models.Index(fields=["actor"], name="event_by_actor"),
             # Rows come in the order of time, so a few kilobytes say where a day lies.
             BrinIndex(fields=["at"], name="event_at"),
         ]

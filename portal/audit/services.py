@@ -1,8 +1,8 @@
 """The one way into the log. Call inside the transaction of the change: no event, no action."""
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -51,32 +51,70 @@ def record_event(
 
 
 def record_events(
-    kind: str, rows: Iterable[tuple[str, str]], *, by: Actor, payload: Payload | None = None
+    kind: str,
+    rows: Iterable[tuple[str, str]],
+    *,
+    by: Actor,
+    payload: Payload | None = None,
+    payloads: Sequence[Payload] | None = None,
 ) -> int:
-    """Append one event a (subject, thread) in one statement; returns how many."""
+    """Append one event a (subject, thread) in one statement; returns how many.
+
+    `payload` is the same for all; `payloads` has one for each instead.
+    """
     _must_be_known(kind)
     _must_be_atomic()
     subjects, threads = [], []
     for subject, thread in rows:
         subjects.append(subject)
         threads.append(thread)
+    held = payloads or [payload or {}] * len(subjects)
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {Event._meta.db_table}"  # noqa: S608 - our own table's name
             " (at, kind, actor, subject, thread, request_id, payload)"
-            " SELECT %s, %s, %s, subject, thread, %s, %s::jsonb"
-            " FROM unnest(%s::text[], %s::text[]) AS rows (subject, thread)",
+            " SELECT %s, %s, %s, subject, thread, %s, payload::jsonb"
+            " FROM unnest(%s::text[], %s::text[], %s::text[]) AS rows (subject, thread, payload)",
             [
                 timezone.now(),
                 kind,
                 by.ref,
                 request_id.get(),
-                json.dumps(dict(payload or {})),
                 subjects,
                 threads,
+                [json.dumps(dict(each)) for each in held],
             ],
         )
         return cursor.rowcount
+
+
+def record_changes(
+    kind: str, change: str, values: Sequence[Any], *, by: Actor, payload: Payload | None = None
+) -> list[int]:
+    """Run one UPDATE and append one event a row it changed, in one statement; returns their ids.
+
+    `change` is SQL of ours that returns `id`, `subject` and `thread`; `values` are its parameters.
+    However many rows there are, none of them passes through Python.
+    """
+    _must_be_known(kind)
+    _must_be_atomic()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH changed AS ({change}),"  # noqa: S608 - our own SQL and our own table's name
+            f" told AS (INSERT INTO {Event._meta.db_table}"
+            " (at, kind, actor, subject, thread, request_id, payload)"
+            " SELECT %s, %s, %s, subject, thread, %s, %s::jsonb FROM changed ORDER BY id)"
+            " SELECT array_agg(id ORDER BY id) FROM changed",
+            [
+                *values,
+                timezone.now(),
+                kind,
+                by.ref,
+                request_id.get(),
+                json.dumps(dict(payload or {})),
+            ],
+        )
+        return cursor.fetchone()[0] or []
 
 
 def _must_be_known(kind: str) -> None:

@@ -5,6 +5,7 @@ Of a key its holder is told, and whoever claimed it for their organisation and s
 
 import math
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
@@ -13,13 +14,32 @@ from accounts.models import User
 from portal.credentials.enums import RevocationReason
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import manages_keys
-from portal.mail.services import queue_mail
+from portal.mail.services import queue_mail, queue_mails
 
 Word = str | int  # what a mail's row keeps
 
 
 def key_ready(credential: Credential) -> None:
     _tell(credential.grant, "key_ready", kid=credential.kid, until=_day(credential.expires_at))
+
+
+def keys_ready(credentials: list[Credential]) -> None:
+    """`key_ready` for each of a batch, in one statement."""
+    queue_mails(
+        template="credentials/key_ready",
+        mails=[
+            (
+                each.grant.holder.email,
+                _words(
+                    each.grant,
+                    to=each.grant.holder,
+                    kid=each.kid,
+                    until=_day(each.expires_at),
+                ),
+            )
+            for each in credentials
+        ],
+    )
 
 
 def key_claimed(credential: Credential) -> None:
@@ -107,11 +127,15 @@ def _tell(grant: Grant, event: str, *, to: User | None = None, **words: Word) ->
     queue_mail(
         to=person.email,
         template=f"credentials/{event}",
-        context={
-            "name": person.get_short_name(),
-            "ref": grant.ref,
-            "release": grant.phase.release.name,
-            "url": f"{settings.BASE_URL}{reverse('credentials:access')}",
-            **words,
-        },
+        context=_words(grant, to=person, **words),
     )
+
+
+def _words(grant: Grant, *, to: User, **words: Word) -> dict[str, Any]:
+    return {
+        "name": to.get_short_name(),
+        "ref": grant.ref,
+        "release": grant.phase.release.name,
+        "url": f"{settings.BASE_URL}{reverse('credentials:access')}",
+        **words,
+    }

@@ -196,6 +196,7 @@ def unfinished_grants() -> list[int]:
     now = timezone.now()
     waiting = Q(status=GrantStatus.ACTIVATING) | Q(
         status__in=[GrantStatus.ACTIVE, GrantStatus.SUSPENDED],
+        credentials__waiting=True,  # what the index goes by
         credentials__status=CredentialStatus.REQUESTED,
         credentials__requested_at__lte=now - SETTLE,
     )
@@ -235,7 +236,9 @@ def _unprepared() -> Owed:
         grant__status=GrantStatus.SCHEDULED, grant__starts_at__lte=now
     )
     since = Greatest("requested_at", "grant__starts_at")
-    found = Credential.objects.filter(owed, status=CredentialStatus.REQUESTED).aggregate(
+    found = Credential.objects.filter(
+        owed, waiting=True, status=CredentialStatus.REQUESTED
+    ).aggregate(
         waiting=Count("pk"),
         since=Min(since),
         due_since=Min(
@@ -259,7 +262,9 @@ def _untold() -> Owed:
 
 def working_keys() -> QuerySet[Credential]:
     """Keys that could be used now, as far as the key alone decides."""
-    return Credential.objects.filter(status=CredentialStatus.ACTIVE, expires_at__gt=timezone.now())
+    return Credential.objects.filter(
+        put_away=False, status=CredentialStatus.ACTIVE, expires_at__gt=timezone.now()
+    )
 
 
 def search_grants(grants: QuerySet[Grant], text: str) -> QuerySet[Grant]:

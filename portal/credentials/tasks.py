@@ -12,6 +12,8 @@ from portal.doorbell import ring
 
 log = logging.getLogger(__name__)
 
+A_COHORT = 20  # more than so many grants at once are issued in batches
+
 
 @shared_task(name="credentials.issue")
 def issue_credential(grant_id: int) -> None:
@@ -24,6 +26,14 @@ def issue_credential(grant_id: int) -> None:
     except Exception as error:  # whatever it was, the row says so and reconcile comes back
         log.exception("issuing under grant %s failed", grant_id)
         services.note_issue_failure(grant_id=grant_id, error=type(error).__name__, by=worker)
+
+
+@shared_task(name="credentials.issue_waiting")
+def issue_waiting() -> None:
+    """Finish a hundred grants at once, for a cohort; rings for the next hundred."""
+    from portal.credentials import services  # noqa: PLC0415 - services ring this module
+
+    services.issue_waiting(by=System("worker"))
 
 
 @shared_task(name="credentials.finish_revocation")
@@ -39,7 +49,10 @@ def reconcile() -> None:
     """Ring again for rows nobody finished, put away what time has ended, and tell what it will."""
     from portal.credentials import selectors, services  # noqa: PLC0415 - services ring this module
 
-    for grant_id in selectors.unfinished_grants():
+    unfinished = selectors.unfinished_grants()
+    if len(unfinished) > A_COHORT:
+        ring(issue_waiting)
+    for grant_id in unfinished[:A_COHORT]:  # those that failed in a batch are among them
         ring(issue_credential, grant_id)
     for revocation_id in selectors.unfinished_revocations():
         ring(finish_revocation, revocation_id)

@@ -1,6 +1,7 @@
 """Queueing and sending. An unsent row is the queue; Celery only rings the bell."""
 
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ FIRST_WAIT = timedelta(seconds=30)  # then 2, 8 and 32 minutes
 # What was queued a moment ago has a ring of its own under way.
 GRACE = timedelta(seconds=5)
 BATCH = 200
+LONGEST_RUN = 10.0  # seconds of one task, which ends at 25
 
 
 def queue_mail(*, to: str, template: str, context: dict[str, Any]) -> OutgoingMail:
@@ -37,6 +39,38 @@ def queue_mail(*, to: str, template: str, context: dict[str, Any]) -> OutgoingMa
     mail = OutgoingMail.objects.create(to=to, template=template, context=context)
     ring_after_commit(deliver, mail.pk)
     return mail
+
+
+def queue_mails(*, template: str, mails: list[tuple[str, dict[str, Any]]]) -> None:
+    """Queue one mail a (to, context) in one statement, and ring once for all of them."""
+    from portal.mail.tasks import deliver_queued as deliver  # noqa: PLC0415 - as above
+
+    OutgoingMail.objects.bulk_create(
+        OutgoingMail(to=to, template=template, context=context) for to, context in mails
+    )
+    ring_after_commit(deliver)
+
+
+def deliver_queued() -> int:
+    """Send what is due, the oldest first, for a few seconds; returns how many mails were tried.
+
+    Rings for the rest. Several of these at once pass over each other's mails.
+    """
+    from portal.mail.tasks import deliver_queued as deliver  # noqa: PLC0415 - as above
+
+    due = OutgoingMail.objects.filter(
+        sent_at=None, dead_at=None, next_attempt_at__lte=timezone.now()
+    )
+    ids = list(due.order_by("next_attempt_at").values_list("pk", flat=True)[:BATCH])
+    until, tried = time.monotonic() + LONGEST_RUN, 0
+    for mail_id in ids:
+        if time.monotonic() > until:
+            break
+        deliver_mail(mail_id=mail_id)
+        tried += 1
+    if tried < len(ids) or tried == BATCH:
+        ring(deliver)
+    return tried
 
 
 @transaction.atomic

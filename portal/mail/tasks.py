@@ -12,6 +12,13 @@ def deliver(mail_id: int) -> None:
     deliver_mail(mail_id=mail_id)
 
 
+@shared_task(name="mail.deliver_queued", soft_time_limit=25)
+def deliver_queued() -> None:
+    from portal.mail import services  # noqa: PLC0415 - the task's one service
+
+    services.deliver_queued()
+
+
 @shared_task(name="mail.reconcile")
 def reconcile() -> None:
     from portal.mail.services import reconcile_mail  # noqa: PLC0415 - the task's one service

@@ -12,7 +12,7 @@ from portal.audit.presenters import PRESENTERS
 from portal.state_pages import MACHINES, states_page
 from tests.meta.sources import trees
 
-RECORDERS = {"record_event", "record_events", "record_credential", "_record"}
+RECORDERS = {"record_event", "record_events", "record_changes", "record_credential", "_record"}
 # Kinds put together while running, by the words of the code that does it.
 COMPOSED = {
     "f'{_kind(setting)}.saved'": {

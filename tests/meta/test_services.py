@@ -17,6 +17,7 @@ STEPS = {
     "move_revocation",
     "record_credential",
     "record_event",
+    "record_changes",
     "record_events",
 }
 # They change nothing, or nothing that anybody is answerable for.
@@ -39,6 +40,8 @@ NOBODYS = {
     "store_rehashed": "likewise",
     "store_rehashed_secrets": "likewise",
     "queue_mail": "carries what a service with a `by` decided to tell",
+    "queue_mails": "likewise",
+    "deliver_queued": "carries",
     "deliver_mail": "carries",
     "reconcile_mail": "carries",
 }

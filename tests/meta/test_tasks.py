@@ -26,6 +26,11 @@ def _grant_without_key():
     return [stories.opened().pk]
 
 
+def _cohort_without_keys():
+    _grant_without_key(), _grant_without_key()
+    return []
+
+
 def _confirmed_case():
     credential, _ = stories.claimed()
     by = stories.responder()
@@ -52,10 +57,12 @@ def _unsent_mail():
 # What gives each task something to do, and returns what it is told.
 WORK = {
     "credentials.issue": _grant_without_key,
+    "credentials.issue_waiting": _cohort_without_keys,
     "credentials.finish_revocation": _confirmed_case,
     "credentials.reconcile": _slot_whose_time_is_up,
     "applications.expire": _draft_whose_time_is_up,
     "mail.deliver": _unsent_mail,
+    "mail.deliver_queued": lambda: _unsent_mail()[:0],
     "mail.reconcile": list,  # rings only, and nobody listens here
     "portal.forget_expired": list,  # the demo's usage was reported weeks ago
 }

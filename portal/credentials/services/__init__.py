@@ -7,6 +7,7 @@ from portal.credentials.services.bulk import (
     start_revocation,
 )
 from portal.credentials.services.claiming import claim_credential
+from portal.credentials.services.cohorts import issue_waiting
 from portal.credentials.services.epochs import forget_epochs
 from portal.credentials.services.granting import (
     accept_offer,
@@ -46,6 +47,7 @@ __all__ = [
     "forget_epochs",
     "forget_reports",
     "issue_credential",
+    "issue_waiting",
     "make_test_credential",
     "note_issue_failure",
     "open_grant",

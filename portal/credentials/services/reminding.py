@@ -31,7 +31,7 @@ def remind_of_expiry(*, by: Actor) -> int:
     due = (
         Credential.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("grant__phase__release", "grant__holder", "grant__organization")
-        .filter(status=CredentialStatus.ACTIVE, remind_at__lte=now)
+        .filter(put_away=False, status=CredentialStatus.ACTIVE, remind_at__lte=now)
         .order_by("remind_at")[:BATCH]
     )
     for credential in due:

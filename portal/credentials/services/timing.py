@@ -13,6 +13,8 @@ from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.services.moving import move_credential, move_grant, move_revocation
 
 BATCH = 100
+_BATCH_OF_DEAD = 5_000
+_CLOSED_BY_TIME = (C.READY, C.ACTIVE)
 
 
 def close_what_is_over(*, by: Actor) -> int:
@@ -20,7 +22,9 @@ def close_what_is_over(*, by: Actor) -> int:
 
     Bounded batches that skip rows somebody holds: safe to run twice, at once and late.
     """
-    return _close_credentials(by=by) + _close_grants(by=by) + _close_previews(by=by)
+    closed = _close_credentials(by=by) + _close_grants(by=by) + _close_previews(by=by)
+    _put_dead_away()
+    return closed
 
 
 @transaction.atomic
@@ -30,15 +34,33 @@ def _close_credentials(*, by: Actor) -> int:
         Credential.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("grant__application__phase__release", "grant__holder", "claimed_by")
         .annotate(rotated_out=Exists(replaced))
-        .filter(status__in=[C.READY, C.ACTIVE], expires_at__lte=timezone.now())
+        .filter(put_away=False, status__in=_CLOSED_BY_TIME, expires_at__lte=timezone.now())
         .order_by("pk")[:BATCH]
     )
     for credential in over:
         used_up = C.RETIRED if credential.rotated_out else C.EXPIRED
         to = C.LAPSED if credential.status == C.READY else used_up
+        credential.put_away = True
         move_credential(credential, to=to, by=by)
         notices.key_over(credential)
     return len(over)
+
+
+@transaction.atomic
+def _put_dead_away() -> None:
+    """Keys that had ended before their time was up leave the index of what has yet to end.
+
+    Their state is what it was, and so there is nothing to tell.
+    """
+    dead = (
+        Credential.objects.select_for_update(skip_locked=True)
+        .filter(put_away=False, expires_at__lte=timezone.now())
+        .exclude(status__in=_CLOSED_BY_TIME)
+        .order_by("pk")
+    )
+    ids = list(dead.values_list("pk", flat=True)[:_BATCH_OF_DEAD])
+    if ids:
+        Credential.objects.filter(pk__in=ids).update(put_away=True)
 
 
 def _close_grants(*, by: Actor) -> int:

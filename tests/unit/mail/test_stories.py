@@ -39,7 +39,8 @@ def about(module):
     slot = stories.ready(by=holder)
     OutgoingMail.objects.all().delete()
     slot.replaces, slot.overlap = Credential(kid="0123456789ABCDEf"), timedelta(hours=24)
-    return {"credential": slot, "grant": slot.grant, "by": holder, "now": timezone.now()}
+    about = {"credential": slot, "credentials": [slot], "grant": slot.grant}
+    return {**about, "by": holder, "now": timezone.now()}
 
 
 def tell(function, subjects, **words):

@@ -1,0 +1,54 @@
+"""Two things measured in turns in one run, and what is told of them."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+Result = dict[str, Any]
+Timed = Callable[[], float]  # seconds
+
+
+def result(
+    measure: str, ours: float, floor: float, *, ratio: float, p99_ms: float | None = None
+) -> Result:
+    """`ratio` is above 1 when ours is the better for rates, and the dearer for times."""
+    numbers = {"ours": _short(ours), "floor": _short(floor), "ratio": round(ratio, 2)}
+    return {"measure": measure, **numbers, "p99_ms": None if p99_ms is None else _short(p99_ms)}
+
+
+def in_turns(rounds: int, *sides: Timed) -> list[list[float]]:
+    """Seconds of each side in each round; what comes first changes from round to round."""
+    found: list[list[float]] = [[] for _ in sides]
+    for turn in range(rounds):
+        order = range(len(sides)) if turn % 2 == 0 else reversed(range(len(sides)))
+        for side in order:
+            found[side].append(sides[side]())
+    return found
+
+
+def times(measure: str, ours: list[float], floor: list[float]) -> Result:
+    """Medians in ms; the ratio says how many times the floor's time ours takes."""
+    mine, least = (statistics.median(each) * 1000 for each in (ours, floor))
+    return result(measure, mine, least, ratio=mine / least, p99_ms=p99(ours) * 1000)
+
+
+def rates(measure: str, count: int, ours: list[float], floor: list[float]) -> Result:
+    """Medians in things a second; the ratio says how many times the floor's rate ours is."""
+    mine, least = (count / statistics.median(each) for each in (ours, floor))
+    return result(measure, mine, least, ratio=mine / least)
+
+
+def p99(seconds: list[float]) -> float:
+    return sorted(seconds)[math.ceil(len(seconds) * 0.99) - 1]
+
+
+def timed(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _short(number: float) -> float:
+    return round(number) if number >= 100 else round(number, 2)
