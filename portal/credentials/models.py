@@ -128,6 +128,10 @@ class Credential(models.Model):
         output_field=models.BigIntegerField(null=True),
         db_persist=True,
     )
+    # Its place in the status list, given by the database so that no two are the same.
+    status_index = models.BigIntegerField(
+        unique=True, editable=False, db_default=models.Func(function="portal_status_index")
+    )
 
     class Meta:
         ordering = ("-id",)

@@ -63,6 +63,12 @@ def public(body: Any, content_type: str = "application/json") -> HttpResponse:
     )
 
 
+def signed(text: str, content_type: str, *, keep: str) -> HttpResponse:
+    """Something signed, and how long it may be kept; pages of other origins may read it."""
+    headers = {"Cache-Control": keep, "Access-Control-Allow-Origin": "*"}
+    return HttpResponse(text, content_type=content_type, headers=headers)
+
+
 def made(token: Made) -> HttpResponse:
     """RFC 6749, section 5.1."""
     body = {

@@ -12,7 +12,8 @@ from django.urls import Resolver404, resolve
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 MACHINE_PATHS = (
-    *("/oauth/", "/gateway/authorize", "/gateway/usage", "/sandbox/"),
+    *("/oauth/", "/gateway/authorize", "/gateway/usage", "/gateway/snapshot"),
+    *("/gateway/status-list", "/sandbox/"),
     *("/.well-known/jwks.json", "/.well-known/oauth-authorization-server"),
     *("/healthz", "/readyz", "/metrics"),
 )

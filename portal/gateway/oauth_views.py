@@ -41,17 +41,19 @@ def exchange_key(request: HttpRequest) -> HttpResponse:
 
 
 def _token(request: HttpRequest, asked: Asked) -> HttpResponse:
-    facts, now = asked.facts, timezone.now()
+    facts = asked.facts
     if facts is None:
         return _not_a_client(request)
     scopes = _scopes(asked.fields["scope"]) if "scope" in asked.fields else facts.scopes
     wanted = " ".join(sorted(scopes))
     # Which doors take it is theirs to say: the token carries the key's kind.
-    verdict = decide(facts, audience=facts.audience, scope=wanted, now=now, sandbox=facts.is_test)
+    verdict = decide(
+        facts, audience=facts.audience, scope=wanted, now=timezone.now(), sandbox=facts.is_test
+    )
     request.META[CODE] = verdict.code or "allowed"
     if verdict.code == DenyCode.SCOPE_NOT_HELD:
         return answers.error("invalid_scope", "This key does not hold all of these scopes.", 400)
-    made = tokens.make(facts, scopes=scopes, now=now) if verdict else None
+    made = tokens.exchange(facts.kid, scopes=scopes) if verdict else None
     if made is None:
         return _not_a_client(request)
     if asked.fields.get("resource", facts.audience) != facts.audience:
@@ -117,6 +119,7 @@ def metadata(request: HttpRequest) -> HttpResponse:
         "revocation_endpoint": _address("oauth_revoke"),
         "revocation_endpoint_auth_methods_supported": _BY_KEY,
         "jwks_uri": _address("jwks"),
+        "status_list_aggregation_endpoint": _address("status_lists"),
         "grant_types_supported": [GRANT_TYPE],
         "response_types_supported": [],
         "scopes_supported": published_scopes(),

@@ -10,7 +10,6 @@ PostgreSQL: there the token of a revoked key is refused from the commit on.
 import re
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
@@ -22,7 +21,8 @@ from portal.credentials import verification
 from portal.credentials.enums import DenyCode
 from portal.credentials.facts import Facts, read_facts
 from portal.credentials.verification import decide
-from portal.gateway import signing
+from portal.gateway import signing, statuslist
+from portal.prepared import TextStatement
 from portal.verdict import Verdict, deny
 
 TYPE: Final = "at+jwt"
@@ -31,6 +31,11 @@ LIFE: Final = 60  # seconds
 AHEAD: Final = 5
 
 _TEXTS = ("client_id", "aud", "scope", "jti", "kind")
+# Of the key that has just proved itself, and the place it keeps.
+_MOMENT = TextStatement(
+    "token_moment",
+    "SELECT portal_token_moment(), status_index FROM credentials_credential WHERE kid = $1",
+)
 _KID = re.compile(r"[0-9A-Za-z]{16}")
 
 
@@ -68,16 +73,38 @@ class Judged:
     token: ReadToken | None = None
 
 
-def make(facts: Facts, *, scopes: frozenset[str], now: datetime) -> Made | None:
+def exchange(kid: str, *, scopes: frozenset[str]) -> Made | None:
+    """Give this key a token for these scopes; None if it does not hold them, or ends now.
+
+    The token's time is taken, by PostgreSQL's clock as those of epochs are, before the key is read:
+    what takes its access away either is seen here or counts from a later time. No token is ever
+    younger than the revocation it should have met with (migration 0004 of credentials).
+    """
+    moment = _MOMENT.row(kid)
+    facts = read_facts(kid)
+    if moment is None or facts is None:
+        return None
+    begins, index = map(int, moment)
+    wanted = " ".join(sorted(scopes))
+    now, sandbox = timezone.now(), facts.is_test
+    if not decide(facts, audience=facts.audience, scope=wanted, now=now, sandbox=sandbox):
+        return None
+    return make(facts, scopes=scopes, begins=begins, index=index)
+
+
+def make(facts: Facts, *, scopes: frozenset[str], begins: int, index: int) -> Made | None:
     """Sign what `facts` say, for `scopes` of theirs; None if the key ends within this second.
 
-    The caller has decided that the key holds them.
+    The caller has decided that the key holds them. `index` is its place in the status list.
     """
-    begins = int(now.timestamp())
     ends = min(begins + LIFE, int(facts.expires_at.timestamp()))
     if ends <= begins:
         return None
-    claims = _claims(facts, scopes) | {"iat": begins, "exp": ends}
+    claims = _claims(facts, scopes) | {
+        "iat": begins,
+        "exp": ends,
+        "status": statuslist.reference(index),
+    }
     return Made(signing.sign(claims, typ=TYPE), ends - begins, claims["scope"])
 
 

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path, re_path
 
-from portal.gateway import oauth_views, usage_views, views
+from portal.gateway import oauth_views, offline_views, usage_views, views
 
 urlpatterns = [
     path("oauth/introspect", views.introspect, name="introspect"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path(".well-known/oauth-authorization-server", oauth_views.metadata, name="oauth_metadata"),
     path("gateway/authorize", views.authorize, name="authorize"),
     path("gateway/usage", usage_views.report_usage, name="usage"),
+    path("gateway/snapshot", offline_views.tell_snapshot, name="snapshot"),
+    path("gateway/status-list", offline_views.tell_status_list, name="status_list"),
+    path("gateway/status-lists", offline_views.tell_status_lists, name="status_lists"),
     # Envoy appends the client's own path to ours.
     re_path(r"^gateway/authorize(?P<rest>/.*)$", views.authorize, name="authorize_envoy"),
 ]

@@ -316,6 +316,7 @@ def test_the_metadata(client, settings):
         "revocation_endpoint": "https://portal.example.org/oauth/revoke",
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "jwks_uri": "https://portal.example.org/.well-known/jwks.json",
+        "status_list_aggregation_endpoint": "https://portal.example.org/gateway/status-lists",
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "scopes_supported": ["cyber:scan", "model:infer"],

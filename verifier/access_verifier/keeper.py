@@ -189,6 +189,8 @@ class Keeper:
         self._on_word()  # what was let go on while there was no word ends, though there is one now
         self.known = fresh
         self._on_word()
+        for uri in found.status_lists:
+            self.want_list(uri)
 
     # --- Keys -----------------------------------------------------------------------------------
 

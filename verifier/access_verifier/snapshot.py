@@ -2,10 +2,12 @@
 
     {"iss": …, "aud": …, "iat": 1800000000.25, "exp": iat + 15, "version": 7, "nonce": …,
      "freezes": [{"level": "organization", "ref": "…"}],
-     "epochs": {"everything": …, "key:…": 1799999990}}
+     "epochs": {"everything": …, "key:…": 1799999990},
+     "status_lists": ["https://…"]}
 
 A freeze refuses its subject while it stands. An epoch refuses the subject's tokens that were
-issued up to that second, so the portal may drop it when the last of them has expired.
+issued up to that second, so the portal may drop it when the last of them has expired. The status
+lists tokens name may be told beforehand, so that they are there for the first token.
 """
 
 from collections.abc import Collection, Mapping
@@ -35,6 +37,7 @@ class Snapshot:
     expires_at: float
     frozen: Mapping[str, Collection[str]]
     epochs: Mapping[str, Mapping[str, float]]
+    status_lists: tuple[str, ...] = ()
 
 
 def read_snapshot(claims: dict[str, Any], *, issuer: str, audience: str, nonce: str) -> Snapshot:
@@ -56,7 +59,14 @@ def read_snapshot(claims: dict[str, Any], *, issuer: str, audience: str, nonce: 
         expires_at=expires_at,
         frozen=_frozen(claims.get("freezes")),
         epochs=_epochs(fields.part(claims, "epochs")),
+        status_lists=_status_lists(claims.get("status_lists", [])),
     )
+
+
+def _status_lists(uris: Any) -> tuple[str, ...]:
+    if type(uris) is not list or not all(type(uri) is str for uri in uris):
+        raise Malformed("status_lists is no list of addresses")
+    return tuple(uris)
 
 
 def _frozen(freezes: Any) -> dict[str, set[str]]:

@@ -1,19 +1,12 @@
 """The portal down, silent, slow, or talking nonsense: never a yes, and well again by itself."""
 
 import contextlib
-import os
 import socket
-import ssl
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from portal_double import (
-    AUDIENCE,
-    GATEWAY,
     JWKS,
     SECRET,
     SNAPSHOT,
@@ -25,7 +18,7 @@ from portal_double import (
     silent,
 )
 
-from access_verifier import Code, Settings, Verifier
+from access_verifier import Code
 
 INFER = "model:infer"
 PATIENCE = 20
@@ -228,196 +221,3 @@ def test_nothing_secret_is_logged_or_shown(portal, make_verifier, caplog):
         shown = f"{caplog.text} {verifier.health()} {verifier!r} {vars(verifier)}"
         for secret in (SECRET, "the+gateway", token.rpartition(".")[2]):
             assert secret not in shown
-
-
-# --- Addresses ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "portal.example",
-        "ftp://portal.example",
-        "https://",
-        "https://user:secret@portal.example",
-        "https://portal.example?a=b",
-        "https://portal.example#a",
-        "http://portal.example",
-        "http://127.0.0.1.evil.example",
-        "http://10.0.0.1",
-    ],
-)
-def test_an_address_that_is_none_or_can_be_listened_to_is_refused(url):
-    with pytest.raises(ValueError, match="address"):
-        Verifier(url, AUDIENCE, GATEWAY, SECRET)
-
-
-@pytest.mark.parametrize(
-    "url", ["https://portal.example/", "http://127.0.0.1:8000", "http://localhost", "http://[::1]"]
-)
-def test_https_or_this_machine_is_fine(url):
-    assert Verifier(url, AUDIENCE, GATEWAY, SECRET).issuer == url.rstrip("/")
-
-
-def test_plain_http_elsewhere_is_a_choice():
-    settings = Settings(plain_http=True)
-    assert Verifier("http://10.0.0.1", AUDIENCE, GATEWAY, SECRET, settings=settings)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"oldest": 0},
-        {"oldest": 15.1},
-        {"oldest": float("nan")},
-        {"leeway": -1},
-        {"leeway": 301},
-        {"every": 0},
-        {"timeout": 0},
-    ],
-)
-def test_settings_that_would_open_a_door_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"seconds|longest life"):
-        Settings(**wrong)
-
-
-def test_a_portal_at_a_path_is_asked_there(portal, make_verifier):
-    verifier = make_verifier(f"{portal.url}/portal/")
-    assert not verifier.poll_once()
-    assert portal.paths() == ["/portal/gateway/snapshot", "/portal/.well-known/jwks.json"]
-
-
-def test_a_certificate_nobody_vouches_for_is_refused(tmp_path, portal):
-    """The portal's answers would be right; who gives them is not known."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate = tmp_path / "certificate.pem"
-    certificate.write_bytes(self_signed())
-    context.load_cert_chain(certificate)
-    portal._server.socket = context.wrap_socket(portal._server.socket, server_side=True)
-    url = portal.url.replace("http:", "https:")
-    verifier = Verifier(url, AUDIENCE, GATEWAY, SECRET, clock=portal.clock)
-    assert not verifier.poll_once()
-    assert "CERTIFICATE_VERIFY_FAILED" in problem(verifier)
-    trusting = ssl.create_default_context(cafile=str(certificate))
-    settings = Settings(tls=trusting)
-    verifier = Verifier(
-        url, AUDIENCE, GATEWAY, SECRET, issuer=portal.url, settings=settings, clock=portal.clock
-    )
-    assert verifier.poll_once()
-    verifier.stop()
-
-
-def self_signed():
-    import datetime as dt  # noqa: PLC0415
-    from ipaddress import ip_address  # noqa: PLC0415
-
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "portal")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    return certificate.public_bytes(pem) + key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-# --- The thread ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def running(portal):
-    """A verifier that polls by itself, by the real clock, often."""
-    from access_verifier.clock import elapsed  # noqa: PLC0415
-
-    began = elapsed()
-    portal.clock.__class__ = type("Real", (), {"passed": property(lambda _: elapsed() - began)})
-    settings = Settings(every=0.02, timeout=5)
-    verifier = Verifier(portal.url, AUDIENCE, GATEWAY, SECRET, settings=settings)
-    yield verifier
-    verifier.stop()
-
-
-def test_started_it_keeps_itself_fresh_and_stopped_it_does_not(portal, running):
-    running.start()
-    running.start()  # twice is once
-    until(lambda: running.health()["snapshot_version"] == 5)
-    assert code(running, portal.token()) == Code.ALLOWED
-    portal.freezes = [{"level": "everything", "ref": ""}]
-    until(lambda: code(running, portal.token()) == Code.FROZEN)
-    assert [t.name for t in threading.enumerate()].count("access-verifier") == 1
-    running.stop()
-    running.stop()
-    assert [t.name for t in threading.enumerate()].count("access-verifier") == 0
-    running.start()
-    portal.freezes = []
-    until(lambda: code(running, portal.token()) == Code.ALLOWED)
-
-
-def test_a_list_that_is_wanted_is_not_waited_for_a_second(portal, make_verifier, clock):
-    verifier = make_verifier(every=3600)
-    portal.statuses["/s/1"] = [0]
-    verifier.start()
-    until(lambda: verifier.health()["ready"])
-    token = portal.token(status={"status_list": {"idx": 0, "uri": portal.url + "/s/1"}})
-    until(lambda: code(verifier, token) == Code.ALLOWED)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_processes_that_were_forked_poll_by_themselves(portal):
-    """As servers do that load the application first and then fork their workers."""
-    here = Path(__file__).parent
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", here / "forking.py", portal.url, portal.token(), "20"],
-        env=os.environ | {"PYTHONPATH": str(here.parent)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.stdout.split(), done.stderr) == (["yes"] * 20, "")
-
-
-def test_many_threads_ask_while_it_polls(portal, running):
-    """No error, no yes for a frozen key once one of them was refused it."""
-    running.start()
-    until(lambda: running.health()["ready"])
-    portal.published = [portal.signer]
-    token, wrong = portal.token(), []
-    frozen_at = threading.Event()
-
-    def ask():
-        for number in range(300):
-            asked_after = frozen_at.is_set()
-            found = code(running, token if number % 2 else portal.token(jti=f"j{number}"))
-            if found not in {Code.ALLOWED, Code.FROZEN}:
-                wrong.append(found)
-            if asked_after and found is Code.ALLOWED:
-                wrong.append("a yes after the no")
-            if found is Code.FROZEN:
-                frozen_at.set()
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    portal.freezes = [{"level": "everything", "ref": ""}]
-    for thread in threads:
-        thread.join()
-    assert wrong == []

@@ -63,6 +63,14 @@ def test_a_list_named_beforehand_is_there_for_the_first_token(portal, make_verif
     assert code(verifier, listed(portal)) == Code.ALLOWED
 
 
+def test_a_list_the_snapshot_names_is_there_for_the_first_token(portal, make_verifier):
+    verifier = make_verifier()
+    portal.more = {"status_lists": [portal.url + LIST, "https://elsewhere.example/list"]}
+    assert verifier.poll_once()
+    assert code(verifier, listed(portal)) == Code.ALLOWED
+    assert portal.paths().count(LIST) == 1
+
+
 def test_a_list_older_than_fifteen_seconds_lets_nobody_in(portal, verifier, clock):
     token = listed(portal)
     code(verifier, token)

@@ -28,7 +28,9 @@ def key():
 
 
 def made(key, scopes=BOTH, now=None):
-    return tokens.make(read_facts(key.kid), scopes=scopes, now=now or timezone.now())
+    begins = int((now or timezone.now()).timestamp())
+    facts, index = read_facts(key.kid), key.status_index
+    return tokens.make(facts, scopes=scopes, begins=begins, index=index)
 
 
 def judge(key, token, scope=None, audience=None):
@@ -55,6 +57,12 @@ def test_a_token_says_what_the_rfc_and_a_gateway_ask_for(key, settings):
         "release": grant.phase.release.ref,
         "organization": grant.organization.ref,
         "limits": {"requests_per_minute": 7, "tokens_per_day": 12_000_000_000},
+        "status": {
+            "status_list": {
+                "idx": key.status_index,
+                "uri": f"{settings.BASE_URL}/gateway/status-list",
+            }
+        },
     }
     assert re.fullmatch(r"[\w-]{22}", jti)
     assert (fresh.expires_in, fresh.scope) == (60, "cyber:scan model:infer")

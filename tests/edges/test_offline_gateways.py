@@ -1,0 +1,412 @@
+"""The doors of gateways that judge by themselves: the snapshot and the status list."""
+
+import threading
+import time
+import zlib
+from base64 import urlsafe_b64decode
+from datetime import timedelta
+
+import jwt
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from accounts.models import Membership
+from portal.credentials import remembered
+from portal.credentials.models import Credential, Epoch, Freeze
+from portal.gateway import offline_views, snapshot, statuslist
+from portal.gateway.limits import MOST_FAILURES
+from tests.edges.programs import Key
+from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.credentials import make_live_key
+from tests.factories.gateway import basic, make_gateway
+from tests.factories.programs import AgreementVersionFactory, ModelReleaseFactory
+from tests.factories.tokens import unpacked
+from tests.processes import until
+
+pytestmark = pytest.mark.django_db
+SNAPSHOT, LIST, LISTS = "/gateway/snapshot", "/gateway/status-list", "/gateway/status-lists"
+NONCE = "n" * 22
+
+
+@pytest.fixture(autouse=True)
+def _as_just_started(monkeypatch):
+    remembered.forget_all()
+    monkeypatch.setattr(statuslist, "_kept", None)
+
+
+@pytest.fixture
+def key(client):
+    return Key(client, grant__application__organization=OrganizationFactory())
+
+
+@pytest.fixture
+def ask(client, key):
+    gateway, secret = make_gateway(key.release)
+    known = basic(gateway.client_id, secret)
+
+    def ask(nonce=NONCE, known=known, query=None):
+        query = f"nonce={nonce}" if query is None else query
+        return client.get(f"{SNAPSHOT}?{query}", headers={"Authorization": known} if known else {})
+
+    ask.client_id, ask.row = gateway.client_id, gateway
+    return ask
+
+
+def told(response):
+    return unpacked(response.content.decode())[1]
+
+
+def freeze(level, target=""):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT portal_freeze(%s, %s)", [level, target])
+
+
+def checked(client, text, typ):
+    """The claims, as another library reads them with what we publish."""
+    (published,) = client.get("/.well-known/jwks.json").json()["keys"]
+    assert jwt.get_unverified_header(text)["typ"] == typ
+    options = {"verify_aud": False, "require": ["iss", "iat", "exp"]}
+    return jwt.decode(text, jwt.PyJWK(published), algorithms=["EdDSA"], options=options)
+
+
+# --- The snapshot -------------------------------------------------------------------------------
+
+
+def test_a_quiet_day(client, key, ask, settings):
+    before = time.time()
+    response = ask()
+    assert (response.status_code, response["Content-Type"]) == (200, "application/jwt")
+    assert response["Cache-Control"] == "no-store"
+    claims = checked(client, response.content.decode(), "access-snapshot+jwt")
+    issued_at, version = claims.pop("iat"), claims.pop("version")
+    assert before - 1 < issued_at < time.time() + 1
+    assert claims == {
+        "iss": settings.BASE_URL,
+        "aud": key.release.audience,
+        "exp": issued_at + 15,
+        "nonce": NONCE,
+        "freezes": [],
+        "epochs": {},
+        "status_lists": [f"{settings.BASE_URL}{LIST}"],
+    }
+    assert told(ask())["version"] == version + 1
+
+
+def test_freezes_and_epochs_that_concern_this_gateway_are_told_and_no_others(key, ask, client):
+    other = Key(client, grant__application__organization=OrganizationFactory())
+    connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
+    mine, theirs = key.credential.grant, other.credential.grant
+    for grant in (mine, theirs):
+        freeze("release", grant.phase.release.ref)
+        freeze("phase", grant.phase.ref)
+        freeze("organization", grant.organization.ref)
+        freeze("person", grant.holder.ref)
+        type(grant).objects.filter(pk=grant.pk).update(status="suspended")
+        Credential.objects.filter(grant=grant).update(status="retired")
+    freeze("everything")
+    Epoch.objects.create(subject=f"gateway:{ask.client_id}", xid=1)
+    Epoch.objects.create(subject=f"key_end:{key.kid}", xid=1)
+
+    claims = told(ask())
+    places = {
+        "everything": "",
+        "release": mine.phase.release.ref,
+        "phase": mine.phase.ref,
+        "organization": mine.organization.ref,
+        "person": mine.holder.ref,
+    }
+    by_level = sorted(claims["freezes"], key=lambda each: each["level"])
+    assert by_level == [{"level": level, "ref": places[level]} for level in sorted(places)]
+    refused = {level if not ref else f"{level}:{ref}" for level, ref in places.items()}
+    assert claims["epochs"].keys() == refused | {f"grant:{mine.ref}", f"key:{key.kid}"}
+    newest = Epoch.objects.get(subject="everything").at
+    assert claims["epochs"]["everything"] == int(newest.timestamp())
+
+    Freeze.objects.update(lift_asked_at=timezone.now(), lift_asked_by=UserFactory())
+    Freeze.objects.update(lifted_at=timezone.now(), lifted_by=UserFactory())
+    lifted = told(ask())
+    assert (lifted["freezes"], lifted["epochs"]) == ([], claims["epochs"])
+
+
+def test_a_level_nobody_thought_of_is_told(ask):
+    Epoch.objects.create(subject="capability:x", xid=1)
+    assert told(ask())["epochs"].keys() == {"capability:x"}
+
+
+def test_of_two_about_the_same_the_later_counts_and_an_old_one_is_not_told(key, ask):
+    now = timezone.now()
+    for ago in (snapshot.KEPT + 1, 50, 10, 30):
+        Epoch.objects.create(subject=f"key:{key.kid}", at=now - timedelta(seconds=ago), xid=1)
+    gone = now - timedelta(seconds=snapshot.KEPT + 1)
+    Epoch.objects.create(subject="everything", at=gone, xid=1)
+    at = int((now - timedelta(seconds=10)).timestamp())
+    assert told(ask())["epochs"] == {f"key:{key.kid}": at}
+
+
+def test_what_is_kept_outlives_the_last_token_at_the_slowest_gateway():
+    assert snapshot.KEPT == 60 + 5 + 15
+
+
+def test_a_thousand_are_told_and_one_more_is_the_whole_release(key, ask):
+    at = timezone.now() - timedelta(seconds=5)
+    Epoch.objects.bulk_create(
+        Epoch(subject=f"grant-like:{n}", at=at, xid=1) for n in range(snapshot.MOST)
+    )
+    assert len(told(ask())["epochs"]) == snapshot.MOST
+    Epoch.objects.create(subject="everything", at=at + timedelta(seconds=2), xid=1)
+    whole = {f"release:{key.release.ref}": int((at + timedelta(seconds=2)).timestamp())}
+    assert told(ask())["epochs"] == whole
+
+
+def test_what_moves_to_another_release_leaves_an_epoch_of_the_place_it_was_in(key, ask):
+    grant, elsewhere = key.credential.grant, ModelReleaseFactory()
+    connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
+    far, _ = make_live_key()
+    Credential.objects.filter(kid=key.kid).update(grant=far.grant)
+    assert told(ask())["epochs"].keys() == {f"grant:{grant.ref}"}
+    type(grant).objects.filter(pk=grant.pk).update(phase=far.grant.phase)
+    assert told(ask())["epochs"].keys() == {f"phase:{grant.phase.ref}"}
+    type(grant.phase).objects.filter(pk=grant.phase.pk).update(release=elsewhere)
+    assert told(ask())["epochs"].keys() == {f"release:{key.release.ref}"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "nonce=",
+        "nonce=" + "n" * 15,
+        "nonce=" + "n" * 65,
+        f"nonce={NONCE}&nonce={NONCE}",
+        f"nonce={NONCE}%00",
+        f"nonce={NONCE}%0a",
+        f"nonce={NONCE[:-1]}ä",
+        f"Nonce={NONCE}",
+    ],
+)
+def test_a_question_without_a_proper_nonce_is_none(ask, query):
+    response = ask(query=query)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+def test_only_a_gateway_in_use_is_told(client, ask):
+    refused = [
+        ask(known=None),
+        ask(known="Basic x"),
+        ask(known=basic(ask.client_id, "tpg_wrong")),
+        ask(known=basic("GW-NOBODY", "tpg_wrong")),
+    ]
+    assert [r.status_code for r in refused] == [401] * 4
+    assert {r.content for r in refused} == {refused[0].content}
+    assert ask().status_code == 200
+    ask.row.disabled_at, ask.row.disabled_by = timezone.now(), UserFactory()
+    ask.row.save()
+    assert ask().status_code == 401
+
+
+def test_failures_are_limited_as_at_every_door(ask):
+    said = [ask(known=None).status_code for _ in range(MOST_FAILURES + 1)]
+    assert said == [401] * MOST_FAILURES + [429]
+    assert ask().status_code == 200
+
+
+@pytest.mark.parametrize("address", [SNAPSHOT, LIST, LISTS])
+def test_it_is_asked_with_get(client, address):
+    response = client.post(address)
+    assert response.status_code == 405
+    assert response["Allow"].split(", ")[0] == "GET"
+
+
+@pytest.mark.parametrize("address", [SNAPSHOT, LIST])
+def test_without_a_database_nothing_is_said(ask, client, monkeypatch, address):
+    def gone(*_args, **_more):
+        raise OperationalError
+
+    monkeypatch.setattr(offline_views, "authenticate", gone)
+    monkeypatch.setattr(remembered, "prove", gone)
+    response = ask() if address == SNAPSHOT else client.get(address)
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert response.json()["error"] == "temporarily_unavailable"
+
+
+def test_a_model_that_is_no_longer_there_has_no_snapshot():
+    assert snapshot.make(audience="https://nowhere.example", nonce=NONCE) is None
+
+
+# --- The time of a token, and of an epoch -------------------------------------------------------
+
+
+def somebody_waits_for_the_moment():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        )
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_is_never_younger_than_a_revocation_it_did_not_see(client):
+    """The epoch's time is taken, and its transaction ends seconds later: the token waits for it."""
+    key = Key(client)
+    timed, may_commit = threading.Event(), threading.Event()
+
+    def revoke():
+        with transaction.atomic():
+            Credential.objects.filter(kid=key.kid).update(status="retired")
+            connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
+            timed.set()
+            assert may_commit.wait(30)
+        connection.close()
+
+    revoking = threading.Thread(target=revoke)
+    revoking.start()
+    assert timed.wait(30)
+    answers = []
+    asking = threading.Thread(target=lambda: (answers.append(key.exchange()), connection.close()))
+    asking.start()
+    try:
+        until(somebody_waits_for_the_moment)
+    finally:
+        may_commit.set()
+    asking.join(30)
+    revoking.join(30)
+    assert [answer.status_code for answer in answers] == [401]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_who_revoke_do_not_wait_for_each_other(client, concurrently):
+    keys = [Key(client).kid for _ in range(2)]
+    both = threading.Barrier(2, timeout=20)
+
+    def revoke(kid):
+        with transaction.atomic():
+            Credential.objects.filter(kid=kid).update(status="retired")
+            connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
+            return both.wait()
+
+    assert sorted(concurrently(*(lambda kid=kid: revoke(kid) for kid in keys))) == [0, 1]
+
+
+# --- The status list ----------------------------------------------------------------------------
+
+
+def bits(client):
+    """The unpacked list, read by the draft alone."""
+    claims = checked(client, client.get(LIST).content.decode(), "statuslist+jwt")
+    lst = claims["status_list"]["lst"]
+    return zlib.decompress(urlsafe_b64decode(lst + "=" * (-len(lst) % 4)))
+
+
+def places(client):
+    return [
+        8 * at + bit for at, byte in enumerate(bits(client)) for bit in range(8) if byte >> bit & 1
+    ]
+
+
+def test_a_token_names_its_place_and_the_list_says_it_is_good(client, key, settings):
+    entry = unpacked(key.token())[1]["status"]["status_list"]
+    assert entry == {"idx": key.credential.status_index, "uri": f"{settings.BASE_URL}{LIST}"}
+    response = client.get(LIST)
+    assert (response.status_code, response["Content-Type"]) == (200, "application/statuslist+jwt")
+    assert response["Cache-Control"] == "public, max-age=5"
+    assert response["Access-Control-Allow-Origin"] == "*"
+    claims = checked(client, response.content.decode(), "statuslist+jwt")
+    now, packed = claims.pop("iat"), claims.pop("status_list")
+    assert abs(time.time() - now) < 5
+    assert claims == {
+        "iss": settings.BASE_URL,
+        "sub": entry["uri"],
+        "exp": now + 15,
+        "ttl": 5,
+    }
+    aggregation = f"{settings.BASE_URL}{LISTS}"
+    assert packed == {"bits": 1, "lst": packed["lst"], "aggregation_uri": aggregation}
+    assert client.get(LISTS).json() == {"status_lists": [entry["uri"]]}
+    assert bits(client) == bytes(2**18 // 8)
+    assert client.get(f"{LIST}?time=1").status_code == 501
+
+
+def suspend(row):
+    type(row).objects.filter(pk=row.pk).update(
+        suspended_at=timezone.now(), suspended_by=UserFactory()
+    )
+
+
+def changed(row, **fields):
+    type(row).objects.filter(pk=row.pk).update(**fields)
+
+
+LEVELS = {
+    "key": lambda c: changed(c, status="retired"),
+    "key expired": lambda c: changed(c, expires_at=timezone.now()),
+    "grant": lambda c: changed(c.grant, status="suspended"),
+    "grant over": lambda c: changed(c.grant, ends_at=timezone.now()),
+    "grant to come": lambda c: changed(c.grant, starts_at=timezone.now() + timedelta(hours=1)),
+    "person suspended": lambda c: suspend(c.grant.holder),
+    "person inactive": lambda c: changed(c.grant.holder, is_active=False),
+    "organization": lambda c: suspend(c.grant.organization),
+    "membership": lambda c: Membership.objects.filter(user=c.grant.holder).delete(),
+    "phase": lambda c: changed(c.grant.phase, halted_at=timezone.now(), halted_by=UserFactory()),
+    "agreement": lambda c: AgreementVersionFactory(release=c.grant.phase.release),
+    "frozen person": lambda c: freeze("person", c.grant.holder.ref),
+    "frozen organization": lambda c: freeze("organization", c.grant.organization.ref),
+    "frozen phase": lambda c: freeze("phase", c.grant.phase.ref),
+    "frozen release": lambda c: freeze("release", c.grant.phase.release.ref),
+}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_each_level_that_denies_is_in_the_list_and_touches_nobody_else(client, key, level):
+    Key(client, grant__application__organization=OrganizationFactory())
+    assert places(client) == []
+    LEVELS[level](key.credential)
+    remembered.forget_all()  # time alone, and what is about to begin, leave no epoch
+    assert places(client) == [key.credential.status_index]
+
+
+def test_everything_is_everything(client, key):
+    freeze("everything")
+    assert bits(client) == b"\xff" * (2**18 // 8)
+
+
+def test_what_is_taken_away_is_in_the_very_next_list(client, key):
+    assert places(client) == []
+    changed(key.credential, status="retired")
+    assert places(client) == [key.credential.status_index]
+
+
+def test_a_list_is_kept_until_something_is_taken_away_or_five_seconds_are_over(
+    client, key, monkeypatch
+):
+    changed(key.credential.grant, status="suspended")
+    assert [places(client), places(client)] == [[key.credential.status_index]] * 2
+    changed(key.credential.grant, status="active")  # which leaves no epoch
+    assert places(client) == [key.credential.status_index]
+    later = time.monotonic() + statuslist.TTL
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert places(client) == []
+
+
+def test_nobody_waits_for_a_key_that_was_never_claimed_or_is_long_over(client, key):
+    changed(key.credential, status="revoked", revoked_at=timezone.now(), revoked_by=UserFactory())
+    changed(key.credential, expires_at=timezone.now() - timedelta(minutes=3))
+    assert places(client) == []
+
+
+def test_every_key_has_a_place_of_its_own_within_the_list():
+    """Given by the database a thousand at once, and in no order."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT portal_status_index() FROM generate_series(1, 2000)")
+        given = [row[0] for row in cursor.fetchall()]
+        assert len(set(given)) == 2000
+        assert (min(given) >= 0, max(given) < 2**18) == (True, True)
+        assert max(given) - min(given) > 2**17
+        assert given != sorted(given)
+        cursor.execute("SELECT setval('credentials_status_index', %s)", [2**18])
+        cursor.execute("SELECT portal_status_index() FROM generate_series(1, 100)")
+        second = {row[0] for row in cursor.fetchall()}
+    assert {index >> 18 for index in second} == {1}
+    assert len(second) == 100
+    assert len(zlib.decompress(urlsafe_b64decode(statuslist._build() + "=="))) == 2**18 // 4
