@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from accounts import admin_views, policies
 from accounts.enums import StaffRole
 from accounts.models import Invitation, Membership, Organization, User, Verification
-from portal.admin_buttons import Button, PublicIds, WithButtons
+from portal.admin_buttons import Button, PublicIds, WithButtons, freeze_link
 
 # Groups follow accounts.roles; the sign-in library's tables hold what no staff should edit or see.
 for _model in (
@@ -109,6 +109,7 @@ class UserAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     )
     readonly_fields = fields
     inlines = (MembershipInline, UserVerificationInline)
+    links = (freeze_link("person"),)
     buttons = (
         _RECORD_PROOF,
         Button(
@@ -153,6 +154,7 @@ class OrganizationAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     fields = ("ref", "name", "website", "country", "created_at", "suspended_at", "suspended_by")
     readonly_fields = fields
     inlines = (MembershipInline, OrganizationVerificationInline)
+    links = (freeze_link("organization"),)
     buttons = (
         _RECORD_PROOF,
         Button(

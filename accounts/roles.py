@@ -20,9 +20,9 @@ _PROGRAMME = _view(
 _FILES = _view("applications", "application", "revision", "message") | _view(
     "reviews", "assignment", "review", "conflictofinterest", "decision"
 )
-_KEYS = _view("credentials", "grant", "credential", "revocation", "revocationitem") | _view(
-    "gateway", "gateway"
-)
+_KEYS = _view(
+    "credentials", "grant", "credential", "revocation", "revocationitem", "freeze"
+) | _view("gateway", "gateway")
 _SUSPEND = frozenset({"accounts.suspend_user", "accounts.suspend_organization"})
 _MAIL = frozenset({"mail.view_outgoingmail", "mail.retry_mail"})
 
@@ -47,7 +47,8 @@ ROLE_PERMISSIONS: dict[StaffRole, frozenset[str]] = {
     | _MAIL
     | _SUSPEND
     | _view("audit", "event")
-    | {"credentials.revoke_credentials", "programs.halt_phase", "gateway.manage_gateways"},
+    | {"credentials.revoke_credentials", "credentials.freeze_access"}
+    | {"programs.halt_phase", "gateway.manage_gateways"},
     StaffRole.AUDITOR: _PEOPLE
     | _PROGRAMME
     | _FILES

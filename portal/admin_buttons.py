@@ -38,10 +38,11 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 
 from portal.errors import DomainError
 from portal.form_errors import tell
-from portal.verdict import Verdict
+from portal.verdict import Verdict, allow
 
 _INTEGER = re.compile(r"\d+")
 
@@ -63,6 +64,22 @@ class Button:
     def is_open_to(self, user: Any) -> bool:
         names = (self.permission,) if isinstance(self.permission, str) else self.permission
         return any(user.has_perm(name) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A button that leads to a page of another room. `address` is that page's name; the thing the
+    button stands on is named to it as `?level=<level>&target=<its public id>`.
+    """
+
+    label: str
+    address: str
+    level: str
+    permission: str
+    danger: bool = False
+
+    def url(self, public_id: str) -> str:
+        return f"{reverse(self.address)}?{urlencode({'level': self.level, 'target': public_id})}"
 
 
 class Addressed(ChangeList):
@@ -91,9 +108,10 @@ class PublicIds(admin.ModelAdmin):
 
 
 class WithButtons(PublicIds):
-    """Draws `buttons` on the object's page and routes to them."""
+    """Draws `buttons` and `links` on the object's page and routes to the buttons."""
 
     buttons: ClassVar[Sequence[Button]] = ()
+    links: ClassVar[Sequence[Link]] = ()
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
@@ -126,7 +144,7 @@ class WithButtons(PublicIds):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _drawn(self, request: HttpRequest, obj: Model) -> list[dict[str, Any]]:
-        return [
+        drawn: list[dict[str, Any]] = [
             {
                 "button": button,
                 "verdict": button.policy(request.user, obj),
@@ -135,6 +153,19 @@ class WithButtons(PublicIds):
             for button in self.buttons
             if button.is_open_to(request.user)
         ]
+        user: Any = request.user
+        return drawn + [
+            {"button": link, "verdict": allow(), "url": link.url(getattr(obj, self.public_id))}
+            for link in self.links
+            if user.has_perm(link.permission)
+        ]
+
+
+def freeze_link(level: str) -> Link:
+    """To the page that freezes what the button stands on."""
+    return Link(
+        "Freeze…", "admin:credentials_freeze_add", level, "credentials.freeze_access", danger=True
+    )
 
 
 def object_url(obj: Model, public_id: str = "ref", verb: str = "change") -> str:

@@ -14,7 +14,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
+
+from portal.credentials.levels import standing_freezes
 
 # Recovery codes stand in for one of these; alone they are no second factor.
 _FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
@@ -24,6 +27,13 @@ class PortalAdminSite(AdminSite):
     site_header = "Trusted Access"
     site_title = "Trusted Access"
     index_title = "Overview"
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """With what every staff page must tell of: read once, and only by a page that is drawn."""
+        context = super().each_context(request)
+        if self.has_permission(request):
+            context["freezes"] = SimpleLazyObject(standing_freezes)
+        return context
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Staff in good standing; where settings say so, with a second factor used in this

@@ -29,9 +29,12 @@ from portal.credentials.admin_filters import (
     ReasonFilter,
     RevocationStatusFilter,
 )
+from portal.credentials.admin_freezes import FreezeAdmin
 from portal.credentials.enums import KeyKind
-from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.models import Credential, Freeze, Grant, Revocation
 from portal.credentials.usage import use_of
+
+admin.site.register(Freeze, FreezeAdmin)
 
 
 @admin.action(description="Revoke selected keys…", permissions=["revoke"])

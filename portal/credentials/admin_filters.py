@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from portal.credentials.enums import (
     CredentialStatus,
+    FreezeLevel,
     GrantStatus,
     KeyKind,
     RevocationReason,
@@ -74,6 +75,26 @@ class RevocationStatusFilter(_Choice):
 class ReasonFilter(_Choice):
     title, parameter_name, lookup = "reason", "reason", "reason"
     choices_of = RevocationReason
+
+
+class FreezeLevelFilter(_Choice):
+    title, parameter_name, lookup = "level", "level", "level"
+    choices_of = FreezeLevel
+
+
+class FreezeStandingFilter(admin.SimpleListFilter):
+    title, parameter_name = "standing", "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("in_force", "In force"), ("lift_asked", "Lift asked for"), ("lifted", "Lifted")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        narrowed = {
+            "in_force": Q(lifted_at__isnull=True),
+            "lift_asked": Q(lifted_at__isnull=True, lift_asked_at__isnull=False),
+            "lifted": Q(lifted_at__isnull=False),
+        }
+        return queryset.filter(narrowed.get(self.value() or "", Q()))
 
 
 class PhaseFilter(_Choice):

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from portal.credentials.casebook import BY
 from portal.credentials.enums import RevocationReason
+from portal.credentials.levels import LEVELS
 from portal.credentials.selectors import Selector, pick_kids
 from portal.programs.models import ModelRelease, RolloutPhase
 from portal.redaction import redact
@@ -27,6 +28,35 @@ class ReasonForm(forms.Form):
         choices=RevocationReason.choices,
         widget=forms.RadioSelect,
         error_messages={"required": "Choose a reason."},
+    )
+
+
+class AimForm(forms.Form):
+    """What to freeze: a level, and words to look for."""
+
+    level = forms.ChoiceField(
+        label="What to freeze",
+        choices=[(level, known.noun) for level, known in LEVELS.items()],
+        widget=forms.RadioSelect,
+        error_messages={"required": "Say what to freeze."},
+    )
+    text = forms.CharField(
+        label="Which one",
+        help_text="Part of its name or address, or its reference. Leave it empty to see the first.",
+        required=False,
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+class FreezeForm(forms.Form):
+    """Why. What is frozen stands in the address of the page, which shows it."""
+
+    reason = forms.CharField(
+        help_text="What happened, for colleagues and auditors. Partners never see it.",
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Nothing was frozen yet. Say why."},
     )
 
 

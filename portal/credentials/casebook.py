@@ -17,7 +17,7 @@ from portal.audit.presenters import present
 from portal.audit.selectors import actor_name, events_about, kinds_of, people_in, timeline
 from portal.credentials.enums import CredentialStatus, GrantStatus, ItemStatus, RevocationStatus
 from portal.credentials.lifecycle import REVOCATION_EVENT
-from portal.credentials.models import Credential, Grant, Revocation, RevocationItem
+from portal.credentials.models import Credential, Freeze, Grant, Revocation, RevocationItem
 from portal.credentials.selectors import Selector, progress, target_of
 from portal.credentials.verification import explain_many
 from portal.errors import Invalid
@@ -35,7 +35,12 @@ BY = {  # as a responder is likeliest to have them in hand
     "phase": "Phase",
     "release": "Release",
 }
-_STATE_OF_EVENT = {event: state for state, event in REVOCATION_EVENT.items()}
+_STATE_OF_EVENT = {event: state for state, event in REVOCATION_EVENT.items()} | {
+    "freeze.placed": "blocked",
+    "freeze.lift_asked": "pending",
+    "freeze.kept": "blocked",
+    "freeze.lifted": "done",
+}
 _KEY_EVENTS = [*kinds_of("grant"), *kinds_of("credential")]
 
 
@@ -107,8 +112,8 @@ def key_timeline(credential: Credential) -> list[Entry]:
     return _entries(events_about(credential.kid))
 
 
-def case_timeline(revocation: Revocation) -> list[Entry]:
-    return _entries(events_about(revocation.ref))
+def case_timeline(case: Revocation | Freeze) -> list[Entry]:
+    return _entries(events_about(case.ref))
 
 
 def _entries(events: QuerySet, *, about: bool = False) -> list[Entry]:

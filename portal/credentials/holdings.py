@@ -18,6 +18,12 @@ from portal.credentials.usage import Use, use_of
 from portal.credentials.verification import explain_many
 from portal.verdict import Verdict
 
+# Why somebody was frozen is never told: what is told is true of every freeze.
+_PAUSED = (
+    "Nothing is asked of you, and nothing about your access was changed or lost."
+    " The same keys work again when the programme ends the pause."
+)
+
 # What to do about a refusal, where there is something to do. (words, url name or nothing)
 ADVICE: dict[str, str] = {
     DenyCode.AGREEMENT_NOT_CURRENT: "Read and sign the new terms; your keys work again at once.",
@@ -30,6 +36,11 @@ ADVICE: dict[str, str] = {
     DenyCode.KEY_EXPIRED: "Ask for another key and claim it.",
     DenyCode.KEY_REVOKED: "A revoked key stays revoked; the grant itself may go on.",
     DenyCode.KEY_NOT_ACTIVE: "Claim it first if it is ready, or ask for another.",
+    DenyCode.FROZEN_PERSON: _PAUSED,
+    DenyCode.FROZEN_ORGANIZATION: _PAUSED,
+    DenyCode.FROZEN_PHASE: _PAUSED,
+    DenyCode.FROZEN_RELEASE: _PAUSED,
+    DenyCode.FROZEN_EVERYTHING: _PAUSED,
     DenyCode.WRONG_KIND: "Use a live key there, or call the sandbox.",
     DenyCode.SCOPE_NOT_HELD: "Ask for this capability in an application.",
 }

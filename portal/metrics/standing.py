@@ -1,7 +1,7 @@
 """How things stand, read when somebody asks: what waits, who is alive, how many keys work.
 
-Six statements on a connection of their own, each with a limit of time. A database that is down, or
-that has stopped answering in the middle, is told of within PATIENCE like anything else.
+Seven statements on a connection of their own, each with a limit of time. A database that is down,
+or that has stopped answering in the middle, is told of within PATIENCE like anything else.
 """
 
 import logging
@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from portal import heartbeats
+from portal.credentials.levels import freezes_by_level
 from portal.credentials.selectors import working_keys
 from portal.health import broker_is_up, owed
 from portal.owed import Owed, seconds_since
@@ -29,6 +30,7 @@ _A_STATEMENT = "1s"
 _QUESTIONS: dict[str, Callable[[], Any]] = {
     "owed": owed,
     "last_seen": heartbeats.last_seen,
+    "freezes": freezes_by_level,
     "live_keys": lambda: working_keys().count(),
 }
 
@@ -46,6 +48,8 @@ class Standing(Collector):
             yield from _of_rows(found["owed"])
         if "last_seen" in found:
             yield from _of_heartbeats(found["last_seen"])
+        if "freezes" in found:
+            yield _of_freezes(found["freezes"])
         if "live_keys" in found:
             help_ = "Keys claimed and neither revoked nor expired."
             yield _number("portal_live_keys", help_, found["live_keys"])
@@ -103,6 +107,15 @@ def _of_rows(owed: dict[str, Owed]) -> Iterator[Metric]:
         for kind, each in owed.items():
             family.add_metric([kind], value(each))
         yield family
+
+
+def _of_freezes(freezes: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(
+        "portal_freezes_in_force", "Freezes placed and not lifted.", labels=["level"]
+    )
+    for level, count in freezes.items():
+        family.add_metric([level], count)
+    return family
 
 
 def _of_heartbeats(last_seen: dict[str, datetime | None]) -> Iterator[Metric]:

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from accounts.requests import signed_in
-from portal.admin_buttons import Button, WithButtons
+from portal.admin_buttons import Button, WithButtons, freeze_link
 from portal.programs import admin_views, policies, services
 from portal.programs.admin_forms import AgreementForm, PhaseForm, QuestionForm, QuestionFormSet
 from portal.programs.models import (
@@ -82,6 +82,7 @@ class ModelReleaseAdmin(SettingAdmin):
         ("State", {"fields": readonly_fields}),
     )
     inlines = (CapabilityInline,)
+    links = (freeze_link("release"),)
     buttons = (
         Button(
             "publish",
@@ -161,6 +162,7 @@ class RolloutPhaseAdmin(SettingAdmin):
         ("State", {"fields": readonly_fields}),
     )
     inlines = (QuestionInline,)
+    links = (freeze_link("phase"),)
     buttons = (
         Button(
             "halt",

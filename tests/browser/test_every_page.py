@@ -19,7 +19,7 @@ from accounts.services import invite_member, suspend_organization, suspend_user
 from portal.applications.models import Application
 from portal.credentials.models import Grant
 from portal.credentials.selectors import Selector
-from portal.credentials.services import preview_revocation, suspend_grant
+from portal.credentials.services import ask_to_lift, preview_revocation, suspend_grant
 from portal.demo.people import address_of
 from portal.demo.texts import DOMAIN, STAFF
 from portal.mail.models import OutgoingMail
@@ -28,6 +28,7 @@ from tests.browser.visits import all_names, find_visits
 from tests.browser.watching import assert_fits, become, keep_axe, look
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.credentials import GrantFactory
+from tests.factories.freezes import place
 from tests.factories.programs import ModelReleaseFactory, RolloutPhaseFactory
 
 pytestmark = pytest.mark.usefixtures("peopled")
@@ -54,7 +55,7 @@ NO_PAGES = re.compile(
     r"|admin:(jsi18n|autocomplete|view_on_site|login|logout|None|password_change\w*)"
     r"|admin:\w+_(find|export|progress|confirm|delete)|admin:programs_modelrelease_agreement"
     r"|admin:(?!applications_application)\w+_history"
-    r"|admin:(?!programs_|credentials_revocation|gateway)\w+_add"
+    r"|admin:(?!programs_|credentials_(revocation|freeze)|gateway)\w+_add"
 )
 
 
@@ -110,6 +111,13 @@ def _stop_things(by):
     halt_phase(phase_id=phase.pk, by=by)
     selector = Selector(by="phase", value=live.phase.ref)
     preview_revocation(selector=selector, reason="misuse", note="", by=by)
+    _freeze(by)
+
+
+def _freeze(by):
+    """One that lifting is asked for, and a later one that stands."""
+    asked, _standing = (place("person", UserFactory().ref, by=by) for _ in range(2))
+    ask_to_lift(freeze_id=asked.pk, by=by)
 
 
 def _invite():
@@ -156,7 +164,7 @@ def test_the_review_desk(open_page):
 
 
 def test_keys(open_page):
-    people = [staff("incident_responder"), staff("programme_manager")]
+    people = [staff("incident_responder"), staff("programme_manager"), named("root")]
     walk(open_page(width=360), "keys", people)
 
 

@@ -5,6 +5,8 @@ from functools import cache
 import pytest
 from django.db import transaction
 
+from tests.factories.accounts import UserFactory
+from tests.factories.freezes import place
 from tests.meta.surface import ask_everything, ask_for_ones_own, ask_the_admin, people
 from tests.world import enter_world
 
@@ -21,6 +23,7 @@ def asked(world):
     @cache
     def ask(who):
         with transaction.atomic():
+            place("person", UserFactory().ref)  # the demo has nothing frozen
             answers = _asked_by(who)
             transaction.set_rollback(True)  # the people who asked, too
         return answers

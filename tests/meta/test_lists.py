@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Invitation, Organization, User, Verification
 from portal.applications.models import Application
 from portal.audit.models import Event
-from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.models import Credential, Freeze, Grant, Revocation
 from portal.gateway.models import Gateway
 from portal.mail.models import OutgoingMail
 from portal.programs.models import AgreementVersion, ModelRelease, RolloutPhase
@@ -23,6 +23,7 @@ from tests.factories.accounts import (
 )
 from tests.factories.applications import ApplicationFactory
 from tests.factories.credentials import make_live_key
+from tests.factories.freezes import place
 from tests.factories.gateway import make_gateway
 from tests.factories.programs import (
     AgreementVersionFactory,
@@ -35,6 +36,7 @@ from tests.queries import statements
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 
 MANY = 30
+FREEZE = "credentials.freeze_access"
 
 
 def _verification():
@@ -60,6 +62,10 @@ def _case():
     )
 
 
+def _freeze():
+    return place("person", UserFactory().ref, by=UserFactory(permissions=[FREEZE]))
+
+
 def _gateway():
     release = ModelReleaseFactory()
     return make_gateway(release, name=release.name)
@@ -79,6 +85,7 @@ ONE_MORE = {
     Grant: make_live_key,
     Credential: make_live_key,
     Revocation: _case,
+    Freeze: _freeze,
     Application: None,
     ConflictOfInterest: _conflict,
     Gateway: _gateway,

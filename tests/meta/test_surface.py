@@ -56,6 +56,7 @@ MADE_IN_THE_ADMIN = {
     "admin:programs_question_delete",
     "admin:programs_agreementversion_add",
     "admin:credentials_revocation_add",
+    "admin:credentials_freeze_add",
     "admin:gateway_gateway_add",
 }
 # Open to nobody in this world, so nothing is shown by a refusal here.

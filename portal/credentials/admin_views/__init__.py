@@ -16,12 +16,22 @@ from portal.credentials.admin_views.cases import (
     show_case,
     show_headway,
 )
+from portal.credentials.admin_views.freezes import (
+    ask_to_lift,
+    keep_freeze,
+    lift_freeze,
+    new_freeze,
+)
 
 __all__ = [
     "allow_new_keys",
+    "ask_to_lift",
     "cancel_revocation",
     "confirm_revocation",
     "export_case",
+    "keep_freeze",
+    "lift_freeze",
+    "new_freeze",
     "new_revocation",
     "resume_grant",
     "retry_activation",

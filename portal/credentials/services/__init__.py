@@ -9,6 +9,12 @@ from portal.credentials.services.bulk import (
 from portal.credentials.services.claiming import claim_credential
 from portal.credentials.services.cohorts import issue_waiting
 from portal.credentials.services.epochs import forget_epochs
+from portal.credentials.services.freezing import (
+    ask_to_lift,
+    keep_freeze,
+    lift_freeze,
+    place_freeze,
+)
 from portal.credentials.services.granting import (
     accept_offer,
     allow_new_keys,
@@ -40,6 +46,7 @@ __all__ = [
     "Usage",
     "accept_offer",
     "allow_new_keys",
+    "ask_to_lift",
     "cancel_revocation",
     "claim_credential",
     "close_what_is_over",
@@ -48,9 +55,12 @@ __all__ = [
     "forget_reports",
     "issue_credential",
     "issue_waiting",
+    "keep_freeze",
+    "lift_freeze",
     "make_test_credential",
     "note_issue_failure",
     "open_grant",
+    "place_freeze",
     "preview_revocation",
     "record_usage",
     "remind_of_expiry",

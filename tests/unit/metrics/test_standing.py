@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client import generate_latest
 
-from portal.credentials.enums import CredentialStatus, GrantStatus
+from portal.credentials.enums import CredentialStatus, FreezeLevel, GrantStatus
 from portal.credentials.selectors import Selector
 from portal.credentials.services import preview_revocation, start_revocation
 from portal.mail.models import OutgoingMail
@@ -25,6 +25,7 @@ IDLE = {
     ("portal_database_up",): 1,
     ("portal_broker_up",): 1,
     ("portal_live_keys",): 0,
+    **{("portal_freezes_in_force", ("level", level)): 0 for level in FreezeLevel.values},
     ("portal_worker_last_seen_seconds",): float("inf"),
     ("portal_beat_last_seen_seconds",): float("inf"),
 } | {
@@ -122,7 +123,7 @@ def test_the_holders_of_a_case_are_owed_word_since_it_was_confirmed():
 
 
 @pytest.mark.django_db
-def test_it_takes_six_statements_however_much_there_is():
+def test_it_takes_seven_statements_however_much_there_is():
     def statements():
         with CaptureQueriesContext(connection) as captured:
             for question in standing._QUESTIONS.values():
@@ -134,7 +135,7 @@ def test_it_takes_six_statements_however_much_there_is():
         make_live_key()
         GrantFactory(status=GrantStatus.ACTIVATION_FAILED)
         OutgoingMail.objects.create(to="a@example.org", template="a/b")
-    assert (empty, statements()) == (6, 6)
+    assert (empty, statements()) == (7, 7)
 
 
 # --- A database that does not answer ----------------------------------------------------------

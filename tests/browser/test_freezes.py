@@ -1,0 +1,107 @@
+"""Two responders freeze a partner and lift it again, in a real browser, in both looks."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from portal.credentials.models import Freeze
+from tests.browser.watching import become, look, session_of
+from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.credentials import make_live_key
+from tests.factories.freezes import place, responder
+
+
+@pytest.fixture
+def key():
+    partner = OrganizationFactory(name="University of the North Sea")
+    return make_live_key(grant__application__organization=partner)[0]
+
+
+def see(page, heading):
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+    look(page)
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "javascript"),
+    [(1280, "light", True), (360, "dark", True), (1280, "dark", False)],
+)
+def test_from_the_button_to_the_lift(open_page, key, width, scheme, javascript):
+    page = open_page(width=width, scheme=scheme, javascript=javascript)
+
+    def see(page, heading):
+        expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+        if javascript:  # axe is script
+            look(page)
+
+    one, two = (session_of(responder(name=name)) for name in ("Ines Duarte", "Tomas Berg"))
+    become(page, one)
+    page.goto(f"/admin/accounts/organization/{key.grant.organization.ref}/change/")
+    page.get_by_role("link", name="Freeze…").click()
+    see(page, "Freeze access")
+    expect(page.get_by_role("list", name="What it stops")).to_contain_text("1 active key")
+    page.get_by_role("button", name="Freeze now").click()
+    told = "Reason: Nothing was frozen yet. Say why."
+    expect(page.get_by_role("link", name=told)).to_be_visible()
+    page.get_by_label("Reason").fill("Keys seen in a dump at 03:12.")
+    page.get_by_role("button", name="Freeze now").click()
+    see(page, "Organisation: University of the North Sea")
+    page.get_by_role("link", name="Ask to lift…").click()
+    see(page, f"Ask to lift {Freeze.objects.get().ref}?")
+    page.get_by_role("button", name="Ask to lift").click()
+    expect(page.get_by_text("You asked to lift it, so a colleague must do it.")).to_be_visible()
+
+    become(page, two)
+    page.goto("/admin/")
+    banner = page.get_by_role("region", name="Freezes in force")
+    expect(banner).to_contain_text("1 freeze in force.")
+    banner.get_by_role("link").click()
+    page.get_by_role("link", name="Keep frozen…").click()
+    see(page, f"Keep {Freeze.objects.get().ref} in force?")
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_role("link", name="Lift…", exact=True).click()
+    see(page, f"Lift {Freeze.objects.get().ref}?")
+    page.get_by_role("button", name="Lift this freeze").click()
+    see(page, "Organisation: University of the North Sea")
+    expect(banner).to_have_count(0)
+    assert Freeze.objects.get().lifted_at
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
+def test_choosing_and_the_list(open_page, key, width, scheme):
+    place("person", key.grant.holder.ref)
+    for level, ref in (("phase", key.grant.phase.ref), ("everything", "")):
+        place(level, ref, reason="Weights seen for sale; until we know more. " * 3)
+    place("person", UserFactory(name="Ada " + "Lindqvist" * 6).ref)
+    page = open_page(width=width, scheme=scheme)
+    become(page, session_of(responder()))
+    page.goto("/admin/credentials/freeze/")
+    see(page, "Freezes")
+    page.get_by_role("link", name="Freeze access…").click()
+    see(page, "Freeze access")
+    page.get_by_role("radio", name="Everything").check()
+    expect(page.get_by_label("Which one")).to_be_hidden()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="It is frozen already")).to_be_visible()
+    look(page)
+    page.go_back()
+    page.get_by_role("radio", name="Person").check()
+    page.get_by_label("Which one").fill("nobody at all")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("link", name=re.compile("Nothing like this is known"))).to_be_visible()
+    look(page)
+    page.get_by_label("Which one").fill("a")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="Which of these?")).to_be_visible()
+    look(page)
+
+
+def test_the_partner_s_page(open_page, key):
+    place("organization", key.grant.organization.ref)
+    page = open_page(width=360)
+    become(page, session_of(key.grant.holder))
+    page.goto("/access/")
+    told = page.get_by_text("Nothing is asked of you, and nothing about your access was changed")
+    expect(told).to_be_visible()
+    look(page)
