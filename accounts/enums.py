@@ -19,6 +19,7 @@ class StaffRole(TextChoices):
     DECIDER = "decider", "Decider"
     PROGRAMME_MANAGER = "programme_manager", "Programme manager"
     INCIDENT_RESPONDER = "incident_responder", "Incident responder"
+    INCIDENT_LEAD = "incident_lead", "Incident lead"
     AUDITOR = "auditor", "Auditor"
 
 

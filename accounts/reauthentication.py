@@ -9,6 +9,8 @@ from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 
@@ -28,6 +30,14 @@ def fresh_sign_in_required(view: View) -> View:
         return reauthentication_required(view, app="accounts")(request, *args, **kwargs)
 
     return login_required(guarded)
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Whether a view behind `fresh_sign_in_required` would let this request in."""
+    try:
+        return not is_reauthentication_required(request, app="accounts")
+    except ReauthenticationRequired:
+        return False
 
 
 def signed_in_recently(request: HttpRequest) -> bool:

@@ -30,6 +30,17 @@ _REVIEWER = (
     _PEOPLE | _PROGRAMME | _FILES | {"reviews.review_application", "accounts.add_verification"}
 )
 
+_RESPONDER = (
+    _PEOPLE
+    | _PROGRAMME
+    | _KEYS
+    | _MAIL
+    | _SUSPEND
+    | _view("audit", "event")
+    | {"credentials.revoke_credentials", "credentials.freeze_access"}
+    | {"programs.halt_phase", "gateway.manage_gateways"}
+)
+
 ROLE_PERMISSIONS: dict[StaffRole, frozenset[str]] = {
     StaffRole.REVIEWER: _REVIEWER,
     StaffRole.DECIDER: _REVIEWER | {"reviews.decide_application", "reviews.waive_conflict"},
@@ -41,14 +52,8 @@ ROLE_PERMISSIONS: dict[StaffRole, frozenset[str]] = {
     | _edit("programs", "modelrelease", "capability", "rolloutphase", "question")
     | {"programs.add_agreementversion", "programs.delete_question", "programs.halt_phase"}
     | {"gateway.manage_gateways", "accounts.suspend_organization", "accounts.add_verification"},
-    StaffRole.INCIDENT_RESPONDER: _PEOPLE
-    | _PROGRAMME
-    | _KEYS
-    | _MAIL
-    | _SUSPEND
-    | _view("audit", "event")
-    | {"credentials.revoke_credentials", "credentials.freeze_access"}
-    | {"programs.halt_phase", "gateway.manage_gateways"},
+    StaffRole.INCIDENT_RESPONDER: _RESPONDER,
+    StaffRole.INCIDENT_LEAD: _RESPONDER | {"credentials.break_glass"},
     StaffRole.AUDITOR: _PEOPLE
     | _PROGRAMME
     | _FILES

@@ -59,6 +59,11 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")) or ".data")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=variables.count)
 # How old the proof may be that a yes of forward-auth still holds; introspection always asks.
 AUTHORIZE_WITHIN = env.float("AUTHORIZE_WITHIN", default=0.0, validate=variables.few_seconds)
+# More keys than this die in one case only by somebody who may break the glass, and says why.
+REVOCATION_CAP = env.int("REVOCATION_CAP", default=10_000, validate=variables.positive)
+MAILS_PER_MINUTE = env.int(
+    "MAILS_PER_MINUTE", default=600, validate=variables.positive
+)  # of a case
 _email_url = env.str("EMAIL_URL", default="smtp://localhost:25", validate=variables.mail_server)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Trusted Access <access@localhost>")
 SECURITY_CONTACT = env.str("SECURITY_CONTACT", **_in_demo("mailto:security@localhost"))

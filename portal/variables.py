@@ -130,6 +130,11 @@ def mail_server(value: str) -> None:
         raise ValidationError("must look like smtp://user:password@host:587?tls=True")
 
 
+def positive(value: int) -> None:
+    if value < 1:
+        raise ValidationError("must be 1 or more")
+
+
 def count(value: int) -> None:
     if value < 0:
         raise ValidationError("must be 0 or more")

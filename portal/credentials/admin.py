@@ -6,15 +6,14 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, CharField, QuerySet, Value, When
-from django.db.models.fields.json import KT
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from accounts.requests import SignedInRequest, signed_in
 from portal.admin_buttons import Addressed, Button
-from portal.credentials import admin_views, casebook, policies, selectors
+from portal.credentials import admin_views, case_report, casebook, policies, selectors, targets
 from portal.credentials.admin_cells import NONE, day, element, judged, pill, scopes, two_lines
 from portal.credentials.admin_desk import REVOKE, Desk
 from portal.credentials.admin_filters import (
@@ -27,6 +26,7 @@ from portal.credentials.admin_filters import (
     PhaseFilter,
     PhaseOfKeyFilter,
     ReasonFilter,
+    RehearsalFilter,
     RevocationStatusFilter,
 )
 from portal.credentials.admin_freezes import FreezeAdmin
@@ -41,8 +41,8 @@ admin.site.register(Freeze, FreezeAdmin)
 def revoke_selected(desk: Desk, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
     """Carry the live keys of what was ticked to the page that previews a revocation."""
     kids = selectors.selected_kids(rows)
-    if len(kids) > selectors.MOST_KIDS:
-        most = f"{selectors.MOST_KIDS:,}"
+    if len(kids) > targets.MOST_KIDS:
+        most = f"{targets.MOST_KIDS:,}"
         messages.error(request, f"More than {most} keys. Choose by release or phase instead.")
         return None
     if not kids:
@@ -232,9 +232,9 @@ class CredentialAdmin(Desk):
 class RevocationAdmin(Desk):
     found = selectors.search_revocations
     search_help_text = "A case's reference, or a key id"
-    list_display = ("ref_cell", "chosen_by", "count_cell", "reason", "standing", "who", "when")
+    list_display = ("ref_cell", "chosen_by", "count_cell", "severity", "standing", "who", "when")
     list_display_links = ("ref_cell",)
-    list_filter = (RevocationStatusFilter, ReasonFilter)
+    list_filter = (RevocationStatusFilter, ReasonFilter, RehearsalFilter)
     actions = None
     buttons = (
         Button(
@@ -246,27 +246,56 @@ class RevocationAdmin(Desk):
             danger=True,
         ),
         Button(
+            "approve",
+            "Confirm as the second…",
+            admin_views.approve_revocation,
+            REVOKE,
+            policies.can_approve_revocation,
+            danger=True,
+        ),
+        Button(
+            "contain",
+            "Contain…",
+            admin_views.contain_revocation,
+            REVOKE,
+            policies.can_contain_revocation,
+        ),
+        Button(
             "cancel",
             "Put away…",
             admin_views.cancel_revocation,
             REVOKE,
-            policies.can_decide_revocation,
+            policies.can_cancel_revocation,
+        ),
+        Button(
+            "pause",
+            "Pause telling…",
+            admin_views.pause_revocation,
+            REVOKE,
+            policies.can_pause_revocation,
+        ),
+        Button(
+            "resume",
+            "Go on telling…",
+            admin_views.resume_revocation,
+            REVOKE,
+            policies.can_resume_revocation,
         ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Without lists of kids, which may be long."""
-        value = Case(
-            When(selector__by="kids", then=Value("")),
-            default=KT("selector__value"),
-            output_field=CharField(),
-        )
-        rows = super().get_queryset(request).defer("selector", "note")
-        rows = rows.annotate(chosen_kind=KT("selector__by"), chosen_value=value)
+        rows = super().get_queryset(request).defer("note")
         return rows.select_related("requested_by", "confirmed_by")
 
     def get_urls(self) -> list[URLPattern]:
         own = [
+            path(
+                "count/",
+                self.admin_site.admin_view(admin_views.count_keys),
+                name="credentials_revocation_count",
+            )
+        ]
+        own += [
             path(
                 f"<path:object_id>/{address}",
                 self.admin_site.admin_view(self._of_case(view)),
@@ -312,10 +341,11 @@ class RevocationAdmin(Desk):
     def ref_cell(self, case: Revocation) -> str:
         return case.ref
 
-    @admin.display(description="Chosen by")
+    @admin.display(description="Keys of")
     def chosen_by(self, case: Any) -> str:
-        kind = casebook.BY.get(case.chosen_kind, case.chosen_kind)
-        return two_lines(kind, case.chosen_value) if case.chosen_value else kind
+        """Lists of kids may be long: their number is told."""
+        drill = "Drill. " if case.rehearsal else ""
+        return two_lines(f"{drill}{case.title}", case_report.in_words(case))
 
     @admin.display(description="Keys")
     def count_cell(self, case: Revocation) -> str:
@@ -323,6 +353,8 @@ class RevocationAdmin(Desk):
 
     @admin.display(description="Status")
     def standing(self, case: Revocation) -> str:
+        if case.is_contained:
+            return pill("suspended", "Contained")
         return pill(case.status, case.get_status_display())
 
     @admin.display(description="By")

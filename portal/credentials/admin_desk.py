@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 
 from accounts.requests import signed_in
 from portal.admin_buttons import WithButtons
-from portal.credentials import policies, selectors
+from portal.credentials import policies, targets
 
 REVOKE = "credentials.revoke_credentials"
 
@@ -104,4 +104,4 @@ class Desk(WithButtons, admin.ModelAdmin):
 
 def _cut(text: str) -> str:
     """Text without any secret: whole keys cut to their kids."""
-    return " ".join(selectors.split_kids(text)) if "tpk_" in text else text
+    return " ".join(targets.split_kids(text)) if "tpk_" in text else text

@@ -137,3 +137,15 @@ class ExpiryFilter(admin.SimpleListFilter):
             for days in _WITHIN_DAYS
         }
         return queryset.filter(narrowed.get(self.value() or "", Q()))
+
+
+class RehearsalFilter(admin.SimpleListFilter):
+    title, parameter_name = "kind of case", "rehearsal"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("0", "Incidents"), ("1", "Drills")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() not in ("0", "1"):
+            return queryset
+        return queryset.filter(rehearsal=self.value() == "1")

@@ -5,17 +5,34 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from portal.credentials.casebook import BY
-from portal.credentials.enums import RevocationReason
+from portal.credentials.enums import RevocationReason, Severity
 from portal.credentials.levels import LEVELS
-from portal.credentials.selectors import Selector, pick_kids
-from portal.programs.models import ModelRelease, RolloutPhase
+from portal.credentials.models import Revocation
+from portal.credentials.services import word_of
+from portal.credentials.targets import Selector, known_kids, pick_kids
+from portal.programs.models import Capability, ModelRelease, RolloutPhase
 from portal.redaction import redact
 
 BIGGEST_FILE = 2_500_000  # bytes; what is larger would be laid down on disk by the server
-_CHOOSE = ("", "Choose…")
+_CHOOSE = ("", "Any")
+_CRITERIA = (
+    "release",
+    "phase",
+    "capability",
+    "organization",
+    "person",
+    "application",
+    "reviewer",
+    "issued_from",
+    "issued_until",
+    "used_from",
+    "used_until",
+)
+# Where somebody might paste a whole key by mistake.
+_WORDS = ("title", "organization", "person", "application", "reviewer", "exclusions", "note")
 _NAMES_OF_KIDS = ("kid", "key", "key_id", "key id")
 
 
@@ -60,22 +77,41 @@ class FreezeForm(forms.Form):
     )
 
 
+def _text_of_one(label: str, help_text: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+def _moment(label: str, help_text: str = "") -> forms.DateTimeField:
+    return forms.DateTimeField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+
 class SelectorForm(forms.Form):
-    """Whom a case of revocation hits, and why.
+    """Whom a case of revocation hits, and why. Of the criteria every one that is given holds.
 
     A whole key that somebody pastes is cut to its kid before anything else happens: no error
     page, no row and no log ever holds its secret.
     """
 
-    by = forms.ChoiceField(
-        label="Choose keys by",
-        choices=list(BY.items()),
-        widget=forms.RadioSelect,
-        initial="kids",
-        error_messages={"required": "Say how you choose the keys."},
+    title = forms.CharField(
+        help_text="How colleagues will speak of it: “Keys in the dump of 12 May”.",
+        max_length=120,
+        error_messages={"required": "Give the case a name."},
     )
+    severity = forms.ChoiceField(choices=Severity.choices, initial=Severity.HIGH)
     release = forms.ChoiceField(required=False)
     phase = forms.ChoiceField(required=False)
+    capability = forms.ChoiceField(required=False)
     organization = forms.CharField(
         label="Organisation",
         help_text="Its name, or its reference: ORG-…",
@@ -83,12 +119,13 @@ class SelectorForm(forms.Form):
         max_length=200,
         widget=forms.TextInput(attrs={"list": "organizations", "autocomplete": "off"}),
     )
-    person = forms.CharField(
-        help_text="An e-mail address, or a reference: USR-…",
-        required=False,
-        max_length=254,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
+    person = _text_of_one("Person", "An e-mail address, or a reference: USR-…")
+    application = _text_of_one("Application", "Its reference: APP-…")
+    reviewer = _text_of_one("Ruled on by", "Who approved it: an e-mail address, or USR-…")
+    issued_from = _moment("Issued from")
+    issued_until = _moment("Issued before")
+    used_from = _moment("Last used from", "Last use is known to ten minutes.")
+    used_until = _moment("Last used before")
     kids = forms.CharField(
         label="Key ids",
         help_text="Paste them as they come: lines, commas, whole keys. Of a whole key only the id"
@@ -102,9 +139,27 @@ class SelectorForm(forms.Form):
         required=False,
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
     )
+    skip_odd = forms.BooleanField(
+        label="Leave out lines that are no key of ours",
+        help_text="Otherwise every line has to be one.",
+        required=False,
+    )
+    exclusions = forms.CharField(
+        label="Keys to leave alive",
+        help_text="One a line: the key id, then why. For instance: 4f9K… runs the clinic's"
+        " night service, warned by phone.",
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+    )
+    rehearsal = forms.BooleanField(
+        label="This is a drill",
+        help_text="Only keys to test die, and no partner is told.",
+        required=False,
+    )
     reason = forms.ChoiceField(
         help_text="Holders are told these words.",
-        choices=[_CHOOSE, *RevocationReason.choices],
+        choices=[("", "Choose…"), *RevocationReason.choices],
         error_messages={"required": "Choose a reason."},
     )
     note = forms.CharField(
@@ -122,6 +177,9 @@ class SelectorForm(forms.Form):
         phases = RolloutPhase.objects.select_related("release")
         self._offer("release", ModelRelease.objects.all(), str)
         self._offer("phase", phases, str)
+        scopes = Capability.objects.order_by("scope").values_list("scope", flat=True).distinct()
+        capability = self.fields["capability"]
+        capability.choices = [_CHOOSE, *((scope, scope) for scope in scopes)]  # type: ignore[attr-defined] # a ChoiceField
 
     def _without_secrets(self, data: Any) -> Any:
         if data is None:
@@ -129,7 +187,7 @@ class SelectorForm(forms.Form):
         safe = data.copy()
         kids, self.odd_lines = pick_kids(safe.get("kids", ""))
         safe["kids"] = "\n".join(kids)
-        for name in ("organization", "person", "note"):
+        for name in _WORDS:
             safe[name] = redact(safe.get(name, ""))
         return safe
 
@@ -138,43 +196,46 @@ class SelectorForm(forms.Form):
         field.choices = [_CHOOSE, *((row.ref, words(row)) for row in rows)]  # type: ignore[attr-defined] # a ChoiceField
 
     def clean_file(self) -> list[str]:
-        """The kids in the file."""
+        """The kids in the file; lines that hold none are told of, or left out where asked."""
         upload = self.cleaned_data["file"]
         if upload is None:
             return []
         if upload.size > BIGGEST_FILE:
             raise forms.ValidationError("The file is larger than 2.5 MB. Leave only the key ids.")
         kids, odd = pick_kids(_column_of_kids(_text(upload)))
-        if odd:
+        if odd and not self.data.get("skip_odd"):
             raise forms.ValidationError(f"{_lines(odd)} of the file not a key id. Correct it.")
         return kids
 
+    def clean_exclusions(self) -> dict[str, str]:
+        """Why, by kid."""
+        spared = {}
+        for line in self.cleaned_data["exclusions"].splitlines():
+            kid, _, why = line.strip().partition(" ")
+            if kid:
+                spared[kid] = why.strip()
+        return spared
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        by = cleaned.get("by")
-        if by == "kids":
-            self._check_kids(cleaned)
-        elif by and by not in self.errors and not cleaned.get(by):
-            self.add_error(by, f"Say which {BY[by].lower()}.")
-        return cleaned
-
-    def _check_kids(self, cleaned: dict[str, Any]) -> None:
-        if self.odd_lines:
+        if self.odd_lines and not cleaned.get("skip_odd"):
             told = f"{_lines(self.odd_lines)} not a key id and was taken out. Nothing has happened"
             self.add_error("kids", f"{told} yet: check what is left, then preview again.")
-        elif "file" not in self.errors and not (cleaned.get("kids") or cleaned.get("file")):
-            self.add_error("kids", "Paste at least one key id, or choose a file.")
+        return cleaned
 
     @property
     def selector(self) -> Selector:
-        by = self.cleaned_data["by"]
-        if by == "kids":
-            return Selector(by, "\n".join([self.cleaned_data["kids"], *self.cleaned_data["file"]]))
-        return Selector(by, self.cleaned_data[by])
+        """What was chosen; unknown kids are left out where asked."""
+        given = {name: self.cleaned_data.get(name) for name in _CRITERIA}
+        kids = "\n".join([self.cleaned_data.get("kids", ""), *self.cleaned_data.get("file", [])])
+        if self.cleaned_data.get("skip_odd"):
+            kids = "\n".join(sorted(known_kids(kids)))
+        given["kids"] = kids.strip()
+        return Selector(**{name: value for name, value in given.items() if value})
 
 
 class ConfirmForm(forms.Form):
-    """The count, typed, and the digest of the preview that was looked at."""
+    """The count and a word, typed, and the digest of the preview that was looked at."""
 
     typed_count = forms.CharField(
         label="Type the number of keys",
@@ -182,7 +243,25 @@ class ConfirmForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
         error_messages={"required": "Nothing was revoked. Type the number of keys to confirm."},
     )
+    typed_word = forms.CharField(
+        label="Type the word",
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": "Nothing was revoked. Type the word to confirm."},
+    )
+    beyond_cap = forms.CharField(
+        label="Why so many at once",
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
     digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+    def __init__(self, data: Any = None, *, case: Revocation) -> None:
+        super().__init__(data, initial={"digest": case.digest})
+        if case.rehearsal or case.count <= settings.REVOCATION_CAP:
+            del self.fields["beyond_cap"]
+        self.fields["typed_word"].label = f"Type the word “{word_of(case.digest)}”"
 
 
 def _text(upload: UploadedFile) -> str:

@@ -34,6 +34,7 @@ class KeyKind(TextChoices):
 class RevocationStatus(TextChoices):
     DRAFTED = "drafted", "Drafted"
     PREVIEWED = "previewed", "Previewed"
+    AWAITING_SECOND = "awaiting_second", "Waiting for a second person"
     RUNNING = "running", "Running"
     COMPLETED = "completed", "Completed"
     COMPLETED_WITH_STRAGGLERS = "completed_with_stragglers", "Completed with stragglers"
@@ -41,14 +42,31 @@ class RevocationStatus(TextChoices):
     EXPIRED = "expired", "Expired"
 
 
+class Severity(TextChoices):
+    """How bad it is, for who must drop what they are doing."""
+
+    CRITICAL = "critical", "Critical: being abused now"
+    HIGH = "high", "High: could be abused at any moment"
+    MEDIUM = "medium", "Medium: within the day"
+    LOW = "low", "Low: tidying up"
+
+
 class ItemStatus(TextChoices):
     """One key of a bulk revocation: what became of it."""
 
-    FROZEN = "frozen", "In the preview"
+    FROZEN = "frozen", "In the case"
     PENDING = "pending", "Dead, holder not yet told"
     DONE = "done", "Dead, holder told"
     SKIPPED = "skipped", "Was dead already"
     FAILED = "failed", "Dead, telling the holder failed"
+
+
+class PartyStatus(TextChoices):
+    """A partner, or somebody on their own, who has to be told what became of their keys."""
+
+    PENDING = "pending", "Not told yet"
+    DONE = "done", "Told"
+    FAILED = "failed", "Telling failed"
 
 
 class RevocationReason(TextChoices):
@@ -87,6 +105,7 @@ class DenyCode(TextChoices):
     PHASE_HALTED = "phase_halted", "The programme has halted this phase."
     AGREEMENT_NOT_CURRENT = "agreement_not_current", "The current agreement is not signed."
     FROZEN_PERSON = "frozen_person", "The programme has paused the holder's access."
+    FROZEN_CASE = "frozen_case", "The programme has paused this key while it looks into something."
     FROZEN_ORGANIZATION = (
         "frozen_organization",
         "The programme has paused the organisation's access.",

@@ -39,7 +39,8 @@ class Facts:
     phase_halted: bool
     release_ref: str
     agreement_current: bool
-    frozen: frozenset[str]  # the levels at which a freeze is in force
+    # The levels at which a freeze is in force, and what cases of revocation make of the key.
+    frozen: frozenset[str]
     audience: str
     kind: str = KeyKind.LIVE
     first_use: bool = False  # of a key that replaces another: `services.start_overlap` is due
@@ -76,6 +77,8 @@ class Facts:
         return min(self.key_expires_at or self.grant_ends_at, self.grant_ends_at)
 
 
+CONTAINED, REVOKED = "contained", "revoked"  # by a case
+
 # Plain SQL: this is the busiest statement of the portal, and composing it through the ORM at
 # each call costs several times what running it does. The columns stand in the order of Facts.
 _SQL = """
@@ -104,7 +107,16 @@ SELECT key.kid, key.status, key.expires_at, key.scopes, key.claimed_at,
            WHERE stop.lifted_at IS NULL
              AND (stop.level, stop.target) IN (
                  ('everything', ''), ('release', release.ref), ('phase', phase.ref),
-                 ('organization', partner.ref), ('person', holder.ref))),
+                 ('organization', partner.ref), ('person', holder.ref))
+           UNION ALL
+           -- However many keys a case has, one row stops them: what it says of them holds before
+           -- workers have written so on each.
+           SELECT CASE WHEN case_.confirmed_at IS NULL THEN 'contained' ELSE 'revoked' END
+           FROM credentials_revocationitem AS item
+           JOIN credentials_revocation AS case_ ON case_.id = item.revocation_id
+           WHERE item.credential_id = key.id
+             AND (case_.confirmed_at IS NOT NULL
+                  OR (case_.contained_at IS NOT NULL AND case_.released_at IS NULL))),
        release.audience,
        key.kind, key.replaces_id IS NOT NULL AND key.overlap_started_at IS NULL,
        key.pepper_version, key.digest

@@ -13,7 +13,8 @@ from portal.credentials.policies import (
     key_is_rotatable,
     slot_is_claimable,
 )
-from portal.credentials.selectors import barred_grants, kept_organizations
+from portal.credentials.selectors import kept_organizations
+from portal.credentials.targets import barred_grants
 from portal.credentials.usage import Use, use_of
 from portal.credentials.verification import explain_many
 from portal.verdict import Verdict

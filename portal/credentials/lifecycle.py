@@ -50,7 +50,8 @@ CREDENTIAL_EVENT: Mapping[str, str] = {
 
 REVOCATION_TRANSITIONS: Mapping[str, frozenset[str]] = {
     R.DRAFTED: frozenset({R.PREVIEWED, R.CANCELLED, R.EXPIRED}),
-    R.PREVIEWED: frozenset({R.RUNNING, R.CANCELLED, R.EXPIRED}),
+    R.PREVIEWED: frozenset({R.AWAITING_SECOND, R.RUNNING, R.CANCELLED, R.EXPIRED}),
+    R.AWAITING_SECOND: frozenset({R.RUNNING, R.CANCELLED, R.EXPIRED}),
     R.RUNNING: frozenset({R.COMPLETED, R.COMPLETED_WITH_STRAGGLERS}),
     R.COMPLETED_WITH_STRAGGLERS: frozenset({R.COMPLETED}),
     R.COMPLETED: frozenset(),
@@ -61,6 +62,7 @@ REVOCATION_TRANSITIONS: Mapping[str, frozenset[str]] = {
 REVOCATION_EVENT: Mapping[str, str] = {
     R.DRAFTED: "revocation.drafted",
     R.PREVIEWED: "revocation.previewed",
+    R.AWAITING_SECOND: "revocation.second_asked",
     R.RUNNING: "revocation.confirmed",
     R.COMPLETED: "revocation.completed",
     R.COMPLETED_WITH_STRAGGLERS: "revocation.completed_with_stragglers",
@@ -91,6 +93,7 @@ CREDENTIAL_HOLDER: Mapping[str, str] = {
 REVOCATION_HOLDER: Mapping[str, str] = {
     R.DRAFTED: "staff",
     R.PREVIEWED: "staff",
+    R.AWAITING_SECOND: "staff",
     R.RUNNING: "worker",
     R.COMPLETED_WITH_STRAGGLERS: "staff",
     R.COMPLETED: "nobody",

@@ -10,13 +10,15 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Organization, User
 from portal.credentials.enums import RevocationReason
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import manages_keys
+from portal.credentials.selectors import keepers_of
 from portal.mail.services import queue_mail, queue_mails
 
-Word = str | int  # what a mail's row keeps
+Word = str | int | list[str]  # what a mail's row keeps
+MOST_KIDS_TOLD = 50  # in one mail; the access page shows the rest
 
 
 def key_ready(credential: Credential) -> None:
@@ -54,6 +56,40 @@ def second_claim_refused(credential: Credential, *, by: User) -> None:
 def key_revoked(credential: Credential, *, reason: str) -> None:
     """Says the reason's plain words; the case and its note stay with staff."""
     _tell_keepers(credential, "key_revoked", reason=RevocationReason(reason).label)
+
+
+def keys_revoked(
+    organization: Organization | None,
+    keys: list[Credential],
+    *,
+    reason: str,
+    not_before: datetime,
+) -> int:
+    """One mail a person about all of a partner's keys in a case; returns how many mails.
+
+    Whoever looks after the organisation's keys is told of every one, other holders of theirs.
+    """
+    keepers = set(keepers_of(organization)) if organization else set()
+    told: dict[User, list[Credential]] = dict.fromkeys(keepers, keys)
+    for key in keys:
+        if key.grant.holder not in keepers:
+            told.setdefault(key.grant.holder, []).append(key)
+    for person, theirs in told.items():
+        queue_mail(
+            to=person.email,
+            template="credentials/keys_revoked",
+            not_before=not_before,
+            context=_words(
+                theirs[0].grant,
+                to=person,
+                reason=str(RevocationReason(reason).label),
+                partner=organization.name if organization else "",
+                kids=[key.kid for key in theirs[:MOST_KIDS_TOLD]],
+                count=len(theirs),
+                more=max(len(theirs) - MOST_KIDS_TOLD, 0),
+            ),
+        )
+    return len(told)
 
 
 def key_rotated(credential: Credential) -> None:

@@ -9,7 +9,8 @@ from portal.applications.policies import can_be_given
 from portal.credentials.enums import CredentialStatus, GrantStatus, KeyKind, RevocationStatus
 from portal.credentials.lifecycle import GRANT_TRANSITIONS, LIVE, OCCUPYING
 from portal.credentials.models import Credential, Freeze, Grant, Revocation
-from portal.credentials.selectors import KEEPERS, barred_grants
+from portal.credentials.selectors import KEEPERS
+from portal.credentials.targets import barred_grants
 from portal.verdict import Verdict, allow, deny
 
 MOST_LIVE_KEYS = 2  # of each kind
@@ -19,6 +20,8 @@ _NOT_KEPT = deny(
 )
 _SUSPENDED = deny("account_suspended", "Your account is suspended; write to us.")
 _NO_PERMISSION = deny("no_permission", "Only an incident responder can do this.")
+_UNDECIDED = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
+_UNDER_WAY = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
 
 
 def can_view_grant(user: User, grant: Grant) -> Verdict:
@@ -171,11 +174,81 @@ def can_view_revocations(user: User) -> Verdict:
 
 
 def can_decide_revocation(user: User, revocation: Revocation) -> Verdict:
-    """Confirm a preview or put it away; the clock and the digest are the service's to look at."""
+    """Confirm a preview; the clock and the digest are the service's to look at."""
     may = can_revoke_in_bulk(user)
     if may and revocation.status != RevocationStatus.PREVIEWED:
         return deny("decided", f"{revocation.ref} has been decided already.")
     return may
+
+
+def can_approve_revocation(user: User, revocation: Revocation) -> Verdict:
+    """Be the second of two who confirm."""
+    may = can_revoke_in_bulk(user)
+    if may and revocation.status != RevocationStatus.AWAITING_SECOND:
+        return deny("not_asked", f"Nobody has asked for a second person for {revocation.ref}.")
+    if may and revocation.asked_by_id == user.pk:
+        return deny("same_person", "You have confirmed it already. It takes somebody else now.")
+    return may
+
+
+def can_contain_revocation(user: User, revocation: Revocation) -> Verdict:
+    """Refuse the keys of a preview for now."""
+    may = can_revoke_in_bulk(user)
+    if may and revocation.status not in _UNDECIDED:
+        return deny("decided", f"{revocation.ref} has been decided already.")
+    if may and revocation.is_contained:
+        return deny("contained", f"The keys of {revocation.ref} are refused already.")
+    return may
+
+
+def can_cancel_revocation(user: User, revocation: Revocation) -> Verdict:
+    """Put a case away; what it contains is let go by another than who contained it."""
+    may = can_revoke_in_bulk(user)
+    if may and revocation.status not in _UNDECIDED:
+        return deny("decided", f"{revocation.ref} has been decided already.")
+    if may and revocation.is_contained and revocation.contained_by_id == user.pk:
+        return deny(
+            "same_person", "You have contained these keys. Letting them go takes somebody else."
+        )
+    return may
+
+
+def can_prove_revocation(user: User, revocation: Revocation) -> Verdict:
+    may = can_revoke_in_bulk(user)
+    if may and not (revocation.confirmed_at or revocation.is_contained):
+        return deny(
+            "nothing_to_prove",
+            f"The keys of {revocation.ref} are neither revoked nor contained: they work. Do either"
+            " first.",
+        )
+    return may
+
+
+def can_pause_revocation(user: User, revocation: Revocation) -> Verdict:
+    may = can_revoke_in_bulk(user)
+    if may and revocation.status not in _UNDER_WAY:
+        return deny("not_running", "There is nothing under way to pause.")
+    if may and revocation.paused_at:
+        return deny("paused", "It is paused already.")
+    return may
+
+
+def can_resume_revocation(user: User, revocation: Revocation) -> Verdict:
+    may = can_revoke_in_bulk(user)
+    if may and not (revocation.paused_at and revocation.status in _UNDER_WAY):
+        return deny("not_paused", "It is not paused.")
+    return may
+
+
+def can_break_glass(user: User) -> Verdict:
+    """Kill more keys in one case than the cap."""
+    if user.has_perm("credentials.break_glass"):
+        return allow()
+    return deny(
+        "beyond_cap",
+        "These are more keys than one case may revoke. Contain them, and ask somebody who may"
+        " break the glass.",
+    )
 
 
 def can_manage_grant(user: User, grant: Grant) -> Verdict:

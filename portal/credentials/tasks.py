@@ -44,10 +44,20 @@ def finish_revocation(revocation_id: int) -> None:
     services.finish_revocation(revocation_id=revocation_id, by=System("worker"))
 
 
+# It only reads until its end, so it cannot go on where it stopped: a case of 100 000 keys takes a
+# busy machine half a minute. Half of the visibility timeout, as for every task at most.
+@shared_task(name="credentials.prove_revocation", time_limit=45)
+def prove_revocation(revocation_id: int) -> None:
+    """Ask every door about the keys of a case that is confirmed, until all are refused once."""
+    from portal.credentials import services  # noqa: PLC0415 - services ring this module
+
+    services.prove_revocation(revocation_id=revocation_id, by=System("worker"))
+
+
 @shared_task(name="credentials.reconcile")
 def reconcile() -> None:
     """Ring again for rows nobody finished, put away what time has ended, and tell what it will."""
-    from portal.credentials import selectors, services  # noqa: PLC0415 - services ring this module
+    from portal.credentials import proof, selectors, services  # noqa: PLC0415 - services ring this
 
     unfinished = selectors.unfinished_grants()
     if len(unfinished) > A_COHORT:
@@ -56,5 +66,7 @@ def reconcile() -> None:
         ring(issue_credential, grant_id)
     for revocation_id in selectors.unfinished_revocations():
         ring(finish_revocation, revocation_id)
+    for revocation_id in proof.unproved_revocations():
+        ring(prove_revocation, revocation_id)
     services.close_what_is_over(by=System("clock"))
     services.remind_of_expiry(by=System("clock"))

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from portal.credentials import remembered, secrets
 from portal.credentials.enums import CredentialStatus, DenyCode, FreezeLevel, GrantStatus, KeyKind
-from portal.credentials.facts import Facts, read_facts, read_many_facts
+from portal.credentials.facts import CONTAINED, REVOKED, Facts, read_facts, read_many_facts
 from portal.peppers import Rehashed
 from portal.verdict import Verdict, allow, deny
 
@@ -60,7 +60,10 @@ Denies = Callable[[Facts, Ask], bool]
 # to the key comes first, because that is what its holder can do something about; what was asked
 # comes last, because it matters only for a key that works at all.
 LEVELS: tuple[tuple[DenyCode, Denies], ...] = (
-    (DenyCode.KEY_REVOKED, lambda f, _: f.key_status == CredentialStatus.REVOKED),
+    (
+        DenyCode.KEY_REVOKED,
+        lambda f, _: f.key_status == CredentialStatus.REVOKED or REVOKED in f.frozen,
+    ),
     (DenyCode.KEY_EXPIRED, _expired),
     (DenyCode.KEY_NOT_ACTIVE, lambda f, _: f.key_status != CredentialStatus.ACTIVE),
     (DenyCode.GRANT_NOT_ACTIVE, lambda f, _: f.grant_status != GrantStatus.ACTIVE),
@@ -73,6 +76,7 @@ LEVELS: tuple[tuple[DenyCode, Denies], ...] = (
     (DenyCode.NOT_A_MEMBER, lambda f, _: f.member is False),
     (DenyCode.PHASE_HALTED, lambda f, _: f.phase_halted),
     (DenyCode.AGREEMENT_NOT_CURRENT, lambda f, _: not f.agreement_current),
+    (DenyCode.FROZEN_CASE, lambda f, _: CONTAINED in f.frozen),
     (DenyCode.FROZEN_PERSON, _frozen(FreezeLevel.PERSON)),
     (DenyCode.FROZEN_ORGANIZATION, _frozen(FreezeLevel.ORGANIZATION)),
     (DenyCode.FROZEN_PHASE, _frozen(FreezeLevel.PHASE)),

@@ -15,7 +15,7 @@ from portal.applications.models import Application
 from portal.audit.services import System
 from portal.credentials import services as credentials
 from portal.credentials.models import Credential, Grant
-from portal.credentials.selectors import Selector
+from portal.credentials.targets import Selector
 from portal.demo import texts
 from portal.demo.clock import Calendar
 from portal.programs import services as programs
@@ -115,13 +115,19 @@ def _play_revoked(cast: Cast, phase: RolloutPhase) -> None:
     responder = cast.staff["incident_responder"]
     with cast.calendar.on_day(-6):
         case = credentials.preview_revocation(
-            selector=Selector(by="person", value=grant.holder.ref),
+            selector=Selector(person=grant.holder.ref),
             reason="key_leaked",
+            title="A key in a public build log",
+            severity="high",
             note="Found in a public build log; the holder was told by telephone.",
             by=responder,
         )
         credentials.start_revocation(
-            revocation_id=case.pk, digest=case.digest, typed_count=str(case.count), by=responder
+            revocation_id=case.pk,
+            digest=case.digest,
+            typed_count=str(case.count),
+            typed_word=credentials.word_of(case.digest),
+            by=responder,
         )
         credentials.finish_revocation(revocation_id=case.pk, by=WORKER)
 

@@ -70,7 +70,13 @@ _REFUSED = TextStatement(
               WHERE stop.lifted_at IS NULL
                 AND (stop.level, stop.target) IN (
                     ('release', release.ref), ('phase', phase.ref),
-                    ('organization', partner.ref), ('person', holder.ref))))
+                    ('organization', partner.ref), ('person', holder.ref)))
+          AND NOT EXISTS (
+              SELECT FROM credentials_revocationitem AS item
+              JOIN credentials_revocation AS case_ ON case_.id = item.revocation_id
+              WHERE item.credential_id = key.id
+                AND (case_.confirmed_at IS NOT NULL
+                     OR (case_.contained_at IS NOT NULL AND case_.released_at IS NULL))))
     """,
 )
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,16 +28,25 @@ BATCH = 200
 LONGEST_RUN = 10.0  # seconds of one task, which ends at 25
 
 
-def queue_mail(*, to: str, template: str, context: dict[str, Any]) -> OutgoingMail:
+def queue_mail(
+    *, to: str, template: str, context: dict[str, Any], not_before: datetime | None = None
+) -> OutgoingMail:
     """Queue one mail in the caller's transaction, to be sent after commit.
+
+    With `not_before` nobody is rung: one of very many, it leaves when it is due and
+    `reconcile_mail` comes by, and keeps no other mail waiting.
 
     `template` is `<app>/<event>`: a folder of templates/emails/ with subject.txt, body.txt and
     body.html. The context is stored as it is, so it holds words and addresses, never a secret.
     """
     from portal.mail.tasks import deliver  # noqa: PLC0415 - a task's body imports its one service
 
-    mail = OutgoingMail.objects.create(to=to, template=template, context=context)
-    ring_after_commit(deliver, mail.pk)
+    mail = OutgoingMail(to=to, template=template, context=context)
+    if not_before:
+        mail.next_attempt_at = not_before
+    else:
+        ring_after_commit(deliver, mail.pk)
+    mail.save()
     return mail
 
 

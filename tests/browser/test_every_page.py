@@ -18,8 +18,8 @@ from accounts.models import Organization, User
 from accounts.services import invite_member, suspend_organization, suspend_user
 from portal.applications.models import Application
 from portal.credentials.models import Grant
-from portal.credentials.selectors import Selector
 from portal.credentials.services import ask_to_lift, preview_revocation, suspend_grant
+from portal.credentials.targets import Selector
 from portal.demo.people import address_of
 from portal.demo.texts import DOMAIN, STAFF
 from portal.mail.models import OutgoingMail
@@ -109,7 +109,7 @@ def _stop_things(by):
     suspend_grant(grant_id=last.pk, by=by)
     phase = RolloutPhaseFactory(release=ModelReleaseFactory(name="Halcyon-2"), name="Partners")
     halt_phase(phase_id=phase.pk, by=by)
-    selector = Selector(by="phase", value=live.phase.ref)
+    selector = Selector(phase=live.phase.ref)
     preview_revocation(selector=selector, reason="misuse", note="", by=by)
     _freeze(by)
 

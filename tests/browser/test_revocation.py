@@ -7,8 +7,9 @@ from playwright.sync_api import expect
 
 from portal.credentials import services
 from portal.credentials.models import Credential, Revocation
+from portal.credentials.services import word_of
 from tests.browser.watching import look, sign_in
-from tests.factories.accounts import OrganizationFactory
+from tests.factories.accounts import PASSWORD, OrganizationFactory
 from tests.factories.applications import ApplicationFactory
 from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
 from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
@@ -37,6 +38,12 @@ def see(page, heading):
     look(page)
 
 
+def prove_identity(page):
+    page.get_by_role("link", name="Confirm that it is you").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+
+
 def test_from_choosing_to_the_report(open_page, phase):
     page = open_page(width=1280, scheme="light")
     sign_in(page, staff("incident_responder", name="Ines Duarte"))
@@ -49,13 +56,17 @@ def test_from_choosing_to_the_report(open_page, phase):
     expect(page.get_by_role("link", name="Reason: Choose a reason.")).to_be_visible()
     look(page)
 
-    page.get_by_role("radio", name="Phase").check()
+    page.get_by_label("Title").fill("Keys in a dump")
     page.get_by_role("combobox", name="Phase").select_option("Halcyon: Early partners")
+    expect(page.get_by_role("status").filter(has_text="7 live keys")).to_be_visible()
     page.get_by_label("Reason").select_option("Security incident")
     page.get_by_label("Note").fill("Keys seen in a dump at 03:12.")
     page.get_by_role("button", name="Preview").click()
     see(page, "Revoke 7 keys?")
 
+    prove_identity(page)
+    word = word_of(Revocation.objects.get().digest)
+    page.get_by_label("Type the word").fill(word)
     page.get_by_label("Type the number of keys").fill("77")
     page.get_by_role("button", name="Revoke 7 keys now").click()
     expect(page.get_by_label("Type the number of keys")).to_have_value("77")
@@ -65,13 +76,13 @@ def test_from_choosing_to_the_report(open_page, phase):
 
     page.get_by_label("Type the number of keys").fill("7")
     page.get_by_role("button", name="Revoke 7 keys now").click()
-    see(page, "Revoked; holders are being told")
+    see(page, "Revoked; partners are being told")
     assert Credential.objects.filter(status="revoked").count() == 7
 
     # The page follows by itself what a worker does, and becomes the report.
     case = Revocation.objects.get()
     services.finish_revocation(revocation_id=case.pk, by=WORKER)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Revoked, and every holder told")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Revoked, and every partner told")
     expect(page.get_by_role("progressbar")).to_have_attribute("value", "7")
     look(page)
     with page.expect_download() as download:
@@ -116,8 +127,11 @@ def test_ticked_keys_without_javascript(open_page, phase):
         box.check()
     page.locator("select[name=action]").select_option("Revoke selected keys…")
     page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).click()
+    page.get_by_label("Title").fill("Two that misbehave")
     page.get_by_label("Reason").select_option("Misuse")
     page.get_by_role("button", name="Preview").click()
+    prove_identity(page)
+    page.get_by_label("Type the word").fill(word_of(Revocation.objects.get().digest))
     page.get_by_label("Type the number of keys").fill("2")
     page.get_by_role("button", name="Revoke 2 keys now").click()
     expect(page.get_by_role("link", name="Reload")).to_be_visible()

@@ -10,6 +10,8 @@ import pytest
 from django.contrib.auth.models import Group
 from playwright.sync_api import expect
 
+from portal.credentials.models import Revocation
+from portal.credentials.services import word_of
 from tests.browser.conftest import PATIENCE
 from tests.browser.watching import Watch
 from tests.factories import stories
@@ -138,10 +140,14 @@ def claim(page):
 
 def revoke_all_of(person, page):
     page.goto("/admin/credentials/revocation/add/")
-    page.get_by_role("radio", name="Person").check()
+    page.get_by_label("Title").fill("A key leaked")
     page.get_by_role("textbox", name="Person").fill(person)
     page.get_by_label("Reason").select_option("Security incident")
     page.get_by_role("button", name="Preview").click()
+    page.get_by_role("link", name="Confirm that it is you").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_label("Type the word").fill(word_of(Revocation.objects.get().digest))
     page.get_by_label("Type the number of keys").fill("1")
     page.get_by_role("button", name="Revoke 1 key now").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Revoked, and every holder told")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Revoked, and every partner told")

@@ -1,7 +1,6 @@
 """What browser tests look for on every page, whatever else they test."""
 
 import os
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+from tests.factories.accounts import make_fresh
 
 _AXE = Axe()
 # Preloading style sheets makes axe itself write inline styles, which the page's policy refuses.
@@ -56,11 +57,7 @@ def session_of(user: object | None) -> Client:
     client = Client()
     if user:
         client.force_login(user)
-        session = client.session
-        proof = {"method": "password", "at": time.time(), "reauthenticated": True}
-        session["account_authentication_methods"] = [proof]
-        session["account_authentication_methods_user"] = str(user.pk)
-        session.save()
+        make_fresh(client, user)
     return client
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
+from django.contrib.auth import get_user
 from django.db import connection, transaction
 from django.http import QueryDict
 from django.test import Client
@@ -17,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from accounts.enums import MemberRole
-from portal.credentials.selectors import Selector
-from portal.credentials.services import preview_revocation
+from portal.credentials.services import preview_revocation, word_of
+from portal.credentials.targets import Selector
 from portal.reviews.models import ConflictOfInterest
 from portal.reviews.services import decline_application
 from tests.edges.test_programs_admin import phase_data, question, release_data
@@ -30,6 +31,7 @@ from tests.factories.accounts import (
     PersonFactory,
     StaffFactory,
     UserFactory,
+    make_fresh,
 )
 from tests.factories.accounts import sign_in as through_the_front_door
 from tests.factories.credentials import GrantFactory, make_live_key
@@ -554,14 +556,23 @@ def gateway():
 def revocation():
     credential, _token = make_live_key()
     fields = {
-        "by": ["kids"],
+        "title": ["Keys in a dump"],
+        "severity": ["high"],
         "kids": [credential.kid],
         "reason": ["key_leaked"],
         "note": ["Seen."],
         "release": [""],
         "phase": [""],
+        "capability": [""],
         "organization": [""],
         "person": [""],
+        "application": [""],
+        "reviewer": [""],
+        "issued_from": [""],
+        "issued_until": [""],
+        "used_from": [""],
+        "used_until": [""],
+        "exclusions": [""],
     }
     # What is no id may be a secret, so it is taken out.
     return Form(root(), "/admin/credentials/revocation/add/", fields, but={"kids"})
@@ -571,13 +582,16 @@ def revocation():
 def revocation_confirmed():
     credential, _token = make_live_key()
     case = preview_revocation(
-        selector=Selector("kids", credential.kid),
+        selector=Selector(kids=credential.kid),
         reason="key_leaked",
         note="",
         by=stories.responder(),
     )
     fields = {"typed_count": ["1"], "digest": [case.digest]}
-    return Form(root(), f"/admin/credentials/revocation/{case.ref}/confirm/", fields)
+    fields["typed_word"] = [word_of(case.digest)]
+    client = root()
+    make_fresh(client, get_user(client))
+    return Form(client, f"/admin/credentials/revocation/{case.ref}/confirm/", fields)
 
 
 @a_form

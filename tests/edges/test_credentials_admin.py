@@ -14,11 +14,11 @@ from portal.audit.models import Event
 from portal.audit.selectors import events_about
 from portal.audit.services import System
 from portal.credentials import services
-from portal.credentials.models import Credential, CredentialUse, Revocation, RevocationItem
-from portal.credentials.selectors import Selector
+from portal.credentials.models import Credential, CredentialUse, Revocation
 from portal.credentials.services import cancel_revocation, revoke_credential
-from portal.credentials.verification import verify
-from tests.factories.accounts import OrganizationFactory, UserFactory
+from portal.credentials.targets import Selector
+from portal.credentials.verification import explain, verify
+from tests.factories.accounts import OrganizationFactory, UserFactory, make_fresh
 from tests.factories.applications import ApplicationFactory
 from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
 from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
@@ -40,6 +40,7 @@ def who():
 @pytest.fixture
 def desk(client, who):
     client.force_login(who)
+    make_fresh(client, who)
     return client
 
 
@@ -52,7 +53,7 @@ def powerless(client):
 @pytest.fixture
 def phase():
     phase = RolloutPhaseFactory(name="Early partners")
-    CapabilityFactory(release=phase.release, tier="critical")
+    CapabilityFactory(release=phase.release, tier="elevated")
     return phase
 
 
@@ -70,12 +71,13 @@ def make_key(phase, partner):
 
 def previewed(phase, by):
     return services.preview_revocation(
-        selector=Selector("phase", phase.ref), reason="incident", note="Seen in a dump.", by=by
+        selector=Selector(phase=phase.ref), reason="incident", note="Seen in a dump.", by=by
     )
 
 
 def confirming(case, **given):
-    return {"digest": case.digest, "typed_count": str(case.count), **given}
+    typed = {"typed_count": str(case.count), "typed_word": services.word_of(case.digest)}
+    return {"digest": case.digest, **typed, **given}
 
 
 def statuses():
@@ -225,7 +227,8 @@ def test_lists_ask_the_database_as_often_for_many_rows_as_for_one(
 
 # --- Choosing -------------------------------------------------------------------------------------
 def choose(desk, by, value, **given):
-    return desk.post(f"{CASES}add/", {"by": by, by: value, "reason": "incident", **given})
+    asked = {"title": "Keys in a dump", "severity": "high", "reason": "incident", **given}
+    return desk.post(f"{CASES}add/", asked | ({by: value} if by else {}))
 
 
 @pytest.mark.parametrize(
@@ -255,12 +258,11 @@ def test_each_way_of_choosing_leads_to_its_preview(desk, phase, keys, by, value,
 @pytest.mark.parametrize(
     ("by", "value", "told"),
     [
-        ("", "", "Say how you choose the keys."),
-        ("phase", "", "Say which phase."),
+        ("", "", "Say which keys: by one criterion at least."),
         ("phase", "PHA-NOWHERE", "Select a valid choice."),
         ("person", "nobody@nowhere.example", "Nothing is known as “nobody@nowhere.example”"),
         ("organization", "<script>", "Nothing is known as “&lt;script&gt;”"),
-        ("kids", "", "Paste at least one key id"),
+        ("issued_from", "yesterday", "Enter a valid date/time."),
         ("kids", KEYS_UNKNOWN, f"1 of 1 are not known: {KEYS_UNKNOWN}"),
         ("kids", f"{KEYS_UNKNOWN}\nwhat is this", "Line 2 is not a key id and was taken out."),
     ],
@@ -300,10 +302,10 @@ def test_a_whole_key_pasted_anywhere_is_cut_and_never_kept(desk):
     assert response.context["form"]["kids"].value() == f"{credential.kid}\n{credential.kid}"
     wrong = choose(desk, "person", token, kids=token)
     upload = SimpleUploadedFile("keys.csv", f"kid\n{token}\n".encode())
-    done = choose(desk, "kids", token, file=upload, **partly)
+    done = choose(desk, "kids", token, file=upload, note=partly["note"], title=token)
     page = desk.get(done["Location"])
     assert page.status_code == 200
-    assert Revocation.objects.get().selector == {"by": "kids", "value": [credential.kid]}
+    assert Revocation.objects.get().selector == {"kids": [credential.kid]}
     for told in (response, wrong, page):
         assert secret not in told.text
     assert_nowhere_in_the_database(secret, but_this=credential.kid)
@@ -353,7 +355,7 @@ def test_ticked_rows_are_carried_to_the_page_that_previews(desk, keys):
     assert set(form["kids"].value().split()) == {keys[0].kid, keys[1].kid}
     ticked["_selected_action"] = [keys[1].grant.pk]
     form = desk.post(GRANTS, ticked).context["form"]
-    assert (form["by"].value(), form["kids"].value()) == ("kids", keys[1].kid)
+    assert form["kids"].value() == keys[1].kid
     ticked["_selected_action"] = [keys[2].pk]
     assert "there is nothing to revoke" in desk.post(KEYS, ticked, follow=True).text
     assert not Revocation.objects.exists()
@@ -361,13 +363,13 @@ def test_ticked_rows_are_carried_to_the_page_that_previews(desk, keys):
 
 def test_a_page_can_be_asked_for_filled_in(desk, phase, keys, who):
     partner = keys[0].grant.organization
-    form = desk.get(f"{CASES}add/?by=organization&value={partner.ref}").context["form"]
-    assert (form["by"].value(), form["organization"].value()) == ("organization", partner.ref)
+    form = desk.get(f"{CASES}add/?organization={partner.ref}").context["form"]
+    assert form["organization"].value() == partner.ref
     case = previewed(phase, who)
     form = desk.get(f"{CASES}add/?again={case.ref}").context["form"]
-    values = [form[name].value() for name in ("by", "phase", "reason", "note")]
-    assert values == ["phase", phase.ref, "incident", "Seen in a dump."]
-    assert desk.get(f"{CASES}add/?by=nonsense&value=x&again=CASE-NONE").status_code == 200
+    values = [form[name].value() for name in ("phase", "reason", "note")]
+    assert values == [phase.ref, "incident", "Seen in a dump."]
+    assert desk.get(f"{CASES}add/?nonsense&value=x&again=CASE-NONE").status_code == 200
 
 
 # --- Preview, confirm, follow, report ---------------------------------------------------------
@@ -378,6 +380,7 @@ def test_the_preview_says_who_is_hit_and_what_will_happen(desk, phase, keys, who
     assert response.context["numbers"] == [
         ("keys in all", 4),
         ("in use", 3),
+        ("used in the last hour", 0),
         ("not claimed yet", 1),
         ("holders", 4),
     ]
@@ -385,8 +388,8 @@ def test_the_preview_says_who_is_hit_and_what_will_happen(desk, phase, keys, who
     assert figures.by_organization == [("Polar Institute", 2), ("Individuals", 2)]
     assert figures.by_phase == [(f"{phase.release}: Early partners", 4)]
     assert figures.by_capability == [("model:infer", 4)]
-    assert figures.highest == "critical"
-    for shown in (case.digest, "Valid for 15 minutes more", "4 holders are mailed", keys[0].kid):
+    assert figures.highest == "elevated"
+    for shown in (case.digest, "Valid for 15 minutes more", "4 mails go out", keys[0].kid):
         assert shown in " ".join(re.sub(r"<[^>]+>", "", response.text).split())
     assert response["Cache-Control"].find("no-store") >= 0
 
@@ -399,14 +402,17 @@ def test_confirming_kills_at_once_with_no_worker_awake(desk, phase, who):
     said = verify(token, audience=phase.release.audience, scope=None)
     assert said.verdict.code == "key_revoked"
     page = desk.get(at(case)).text
-    assert "Telling the holders" in page
+    assert "Telling partners" in page
     assert f'hx-get="{at(case, "progress")}"' in page
     services.finish_revocation(revocation_id=case.pk, by=who)
     progress = desk.get(at(case, "progress"))
-    assert (progress["HX-Refresh"], "Every holder has been told" in progress.text) == ("true", True)
+    assert (progress["HX-Refresh"], "Every partner has been told" in progress.text) == (
+        "true",
+        True,
+    )
     report = desk.get(at(case)).text
     assert "hx-get" not in report
-    for shown in ("Revoked, and every holder told", str(who), "Seen in a dump.", "Security inc"):
+    for shown in ("Revoked, and every partner told", str(who), "Seen in a dump.", "Security inc"):
         assert shown in report
 
 
@@ -438,7 +444,7 @@ def test_an_old_preview_cannot_be_confirmed_but_made_again(desk, phase, keys, wh
     Revocation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     response = desk.post(at(case, "confirm"), confirming(case))
     assert (response.status_code, statuses()) == (410, {"active"})
-    assert "older than 15 minutes" in response.text
+    assert "too old to confirm" in response.text
     assert f"{CASES}add/?again={case.ref}" in response.text
     assert "typed_count" not in desk.get(at(case)).text
 
@@ -448,7 +454,7 @@ def test_a_case_is_confirmed_once(desk, phase, keys, who):
     desk.post(at(case, "confirm"), confirming(case))
     response = desk.post(at(case, "confirm"), confirming(case))
     assert response.status_code == 409
-    assert "has been decided already" in response.text
+    assert "has moved on" in response.text
     assert Event.objects.filter(kind="credential.revoked").count() == 3
     assert Event.objects.filter(kind="revocation.confirmed").count() == 1
 
@@ -463,19 +469,18 @@ def test_cancelling(desk, phase, keys, who):
     other = previewed(phase, who)
     desk.post(at(other, "confirm"), confirming(other))
     told = desk.post(at(other, "cancel"), follow=True).text
-    assert "cannot become cancelled" in told
+    assert "has been decided already" in told
 
 
 def test_failures_are_shown_with_what_they_failed_with(desk, phase, keys, who):
     case = previewed(phase, who)
     desk.post(at(case, "confirm"), confirming(case))
-    item = case.items.first()
-    RevocationItem.objects.filter(pk=item.pk).update(
-        status="failed", attempts=3, last_error="ConnectionRefusedError"
+    case.parties.create(
+        holder=keys[2].grant.holder, status="failed", attempts=3, last_error="OSErrorOfMail"
     )
     page = desk.get(at(case, "progress"))
-    assert page.context["headway"].counts["failed"] == 1
-    assert "ConnectionRefusedError" in page.text
+    assert (page.context["headway"].told, page.context["headway"].parties) == (0, 1)
+    assert "OSErrorOfMail" in page.text
 
 
 def test_the_file_holds_one_line_a_key_and_no_formula(desk, phase, who):
@@ -496,7 +501,7 @@ def test_cases_are_found_by_reference_and_by_a_key_in_them(desk, phase, keys, wh
     case, other = previewed(phase, who), None
     stranger = make_live_key()[0]
     other = services.preview_revocation(
-        selector=Selector("kids", stranger.kid), reason="incident", note="", by=who
+        selector=Selector(kids=stranger.kid), reason="incident", note="", by=who
     )
     for text, expected in ((keys[0].kid, case), (case.ref.lower(), case), (stranger.kid, other)):
         page = desk.post(f"{CASES}find/", {"q": text}, follow=True)
@@ -508,11 +513,11 @@ def test_pages_of_a_case_cost_the_same_however_many_keys(
 ):
     def pages():
         case = previewed(phase, who)
-        with django_assert_max_num_queries(40) as seen:
+        with django_assert_max_num_queries(45) as seen:
             desk.get(at(case))
         with django_assert_max_num_queries(60) as confirmed:
             desk.post(at(case, "confirm"), confirming(case))
-        with django_assert_max_num_queries(40) as followed:
+        with django_assert_max_num_queries(45) as followed:
             desk.get(at(case))
         return len(seen), len(confirmed), len(followed)
 
@@ -524,17 +529,110 @@ def test_pages_of_a_case_cost_the_same_however_many_keys(
     assert pages() == first
 
 
+def test_a_stale_sign_in_is_asked_for_again_before_anything_dies(client, phase, keys, who):
+    client.force_login(who)
+    case = previewed(phase, who)
+    page = client.get(at(case)).text
+    assert f"/accounts/reauthenticate/?next={at(case)}" in page
+    assert "typed_count" not in page
+    answer = client.post(at(case, "confirm"), confirming(case))
+    assert (answer.status_code, statuses()) == (302, {"active"})
+    assert answer["Location"].startswith("/accounts/reauthenticate/")
+
+
+def test_a_wrong_word_revokes_nothing(desk, phase, keys, who):
+    case = previewed(phase, who)
+    response = desk.post(at(case, "confirm"), confirming(case, typed_word="please"))
+    assert (response.status_code, statuses()) == (400, {"active"})
+    assert f"Type “{services.word_of(case.digest)}” to confirm." in response.text
+
+
+def test_two_people_confirm_what_reaches_a_critical_capability(desk, client, phase, who):
+    scope = CapabilityFactory(release=phase.release, scope="bio:plan", tier="critical").scope
+    make_live_key(grant__application__phase=phase, grant__scopes=[scope], scopes=[scope])
+    case = previewed(phase, who)
+    assert "after you somebody else has to confirm" in desk.get(at(case)).text
+    told = desk.post(at(case, "confirm"), confirming(case), follow=True).text
+    assert "nothing is revoked yet" in told
+    assert "has confirmed. Another incident responder has to confirm, too" in told
+    assert desk.post(at(case, "approve"), confirming(case)).status_code == 403
+    assert statuses() == {"active"}
+    second = in_role("incident_responder")
+    client.force_login(second)
+    make_fresh(client, second)
+    assert "approve/" in client.get(at(case)).text
+    assert client.post(at(case, "approve"), confirming(case)).status_code == 302
+    assert (statuses(), again(case).confirmed_by) == ({"revoked"}, second)
+
+
+def test_contained_first_and_let_go_by_somebody_else(desk, client, phase, keys, who):
+    case = previewed(phase, who)
+    assert "refuses exactly these 3 keys" in desk.get(at(case, "contain")).text
+    page = desk.post(at(case, "contain"), follow=True).text
+    assert "3 keys contained: refused, not revoked" in page
+    assert [explain(key.kid).code for key in keys] == ["frozen_case"] * 3
+    refused = desk.post(at(case, "cancel"), follow=True).text
+    assert "Letting them go takes somebody else." in refused
+    client.force_login(in_role("incident_responder"))
+    client.post(at(case, "cancel"))
+    assert (again(case).status, bool(explain(keys[0].kid))) == ("cancelled", True)
+
+
+def test_telling_is_paused_and_goes_on(desk, phase, keys, who):
+    case = previewed(phase, who)
+    desk.post(at(case, "confirm"), confirming(case))
+    assert "Telling is paused" in desk.post(at(case, "pause"), follow=True).text
+    services.finish_revocation(revocation_id=case.pk, by=who)
+    assert again(case).status == "running"
+    assert "Telling partners" in desk.post(at(case, "resume"), follow=True).text
+    services.finish_revocation(revocation_id=case.pk, by=who)
+    assert again(case).status == "completed"
+
+
+def test_the_count_is_told_while_the_form_is_filled_in(desk, phase, keys):
+    def count(**given):
+        return " ".join(re.sub(r"<[^>]+>", " ", desk.post(f"{CASES}count/", given).text).split())
+
+    assert count() == "Say which keys: by one criterion at least."
+    assert count(phase=phase.ref) == "3 live keys of 3 holders"
+    partner = keys[0].grant.organization
+    assert count(phase=phase.ref, organization=partner.ref) == "2 live keys of 2 holders"
+    assert count(phase=phase.ref, kids=keys[2].kid) == "1 live key of 1 holder"
+    assert count(person="nobody@else.example").startswith("Nothing is known as")
+
+
+def test_lines_that_are_no_key_can_be_left_out(desk, phase, keys):
+    messy = f"{keys[0].kid}\nwhat is this\n{KEYS_UNKNOWN}"
+    assert choose(desk, "kids", messy).status_code == 200
+    choose(desk, "kids", messy, skip_odd="on")
+    assert Revocation.objects.get().selector == {"kids": [keys[0].kid]}
+
+
+def test_exclusions_are_typed_with_their_reasons(desk, phase, keys):
+    choose(desk, "phase", phase.ref, exclusions=f"{keys[1].kid} Runs the night service.")
+    case = Revocation.objects.get()
+    assert [(x.credential, x.reason) for x in case.exclusions.all()] == [
+        (keys[1], "Runs the night service.")
+    ]
+    assert "Runs the night service." in desk.get(at(case)).text
+    refused = choose(desk, "phase", phase.ref, exclusions=keys[1].kid)
+    assert "Say of each key that stays alive why." in refused.text
+
+
 # --- Refusals ----------------------------------------------------------------------------------
 def test_staff_without_a_role_are_refused_everywhere(powerless, phase, keys):
     case = previewed(phase, responder())
     grant, key = keys[0].grant.ref, keys[0].kid
     pages = [GRANTS, KEYS, CASES, f"{CASES}add/", f"{CASES}{case.ref}/keys.csv"]
     pages += [f"{desk}find/" for desk in (GRANTS, KEYS, CASES)]
-    pages += [at(case, verb) for verb in ("change", "confirm", "cancel", "progress")]
+    verbs = ("change", "confirm", "approve", "contain", "cancel", "pause", "resume", "progress")
+    pages += [at(case, verb) for verb in verbs]
+    pages += [f"{CASES}count/"]
     pages += [f"{GRANTS}{grant}/{verb}/" for verb in ("change", "suspend", "resume", "revoke")]
     pages += [f"{GRANTS}{grant}/retry/", f"{KEYS}{key}/change/", f"{KEYS}{key}/revoke/"]
     for page in pages:
-        assert (page, powerless.get(page).status_code) == (page, 403)
+        looked = powerless.get(page).status_code
+        assert (page, looked) == (page, 405 if page.endswith("count/") else 403)
         assert (page, powerless.post(page, confirming(case)).status_code) == (page, 403)
     assert statuses() == {"active"}
 

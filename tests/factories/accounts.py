@@ -1,5 +1,6 @@
 """People and partners."""
 
+import time
 from datetime import timedelta
 from functools import cache
 
@@ -93,3 +94,12 @@ def sign_in(client, user):
     answer = client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
     assert answer.status_code == 302, answer.content
     return client
+
+
+def make_fresh(client, user):
+    """As if this client's user had just been asked for the password again."""
+    session = client.session
+    now = {"method": "password", "at": time.time(), "reauthenticated": True}
+    session["account_authentication_methods"] = [now]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()

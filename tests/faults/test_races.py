@@ -15,7 +15,7 @@ from portal.audit.models import Event
 from portal.credentials.models import Credential, Grant
 from portal.credentials.secrets import Minted
 from portal.credentials.secrets import find as find_key
-from portal.credentials.selectors import Selector, places_taken
+from portal.credentials.selectors import places_taken
 from portal.credentials.services import (
     claim_credential,
     issue_credential,
@@ -23,7 +23,9 @@ from portal.credentials.services import (
     revoke_credential,
     revoke_grant,
     start_revocation,
+    word_of,
 )
+from portal.credentials.targets import Selector
 from portal.credentials.verification import verify
 from portal.errors import Conflict, DomainError, NotAllowed
 from portal.mail.models import OutgoingMail
@@ -123,13 +125,14 @@ def test_approving_against_withdrawing(concurrently):
 
 def bulk(slot, responder):
     case = preview_revocation(
-        selector=Selector("kids", slot.kid), reason="incident", note="", by=responder
+        selector=Selector(kids=slot.kid), reason="incident", note="", by=responder
     )
     return partial(
         start_revocation,
         revocation_id=case.pk,
         digest=case.digest,
         typed_count="1",
+        typed_word=word_of(case.digest),
         by=responder,
     )
 

@@ -13,7 +13,6 @@ from portal.audit.models import Event
 from portal.audit.services import System
 from portal.credentials.models import Credential
 from portal.credentials.secrets import Minted
-from portal.credentials.selectors import Selector
 from portal.credentials.services import (
     close_what_is_over,
     issue_credential,
@@ -27,8 +26,10 @@ from portal.credentials.services import (
     start_overlap,
     start_revocation,
     suspend_grant,
+    word_of,
 )
 from portal.credentials.services.rotating import LEAKED, USUAL_OVERLAP
+from portal.credentials.targets import Selector
 from portal.errors import DomainError
 from tests.factories import stories
 from tests.factories.accounts import UserFactory
@@ -88,10 +89,15 @@ def test_rotating_against_asking_for_another_is_never_three(concurrently, round_
 
 def bulk(by, holder):
     case = preview_revocation(
-        selector=Selector("person", holder.ref), reason="incident", note="", by=by
+        selector=Selector(person=holder.ref), reason="incident", note="", by=by
     )
     return partial(
-        start_revocation, revocation_id=case.pk, digest=case.digest, typed_count="1", by=by
+        start_revocation,
+        revocation_id=case.pk,
+        digest=case.digest,
+        typed_count="1",
+        typed_word=word_of(case.digest),
+        by=by,
     )
 
 

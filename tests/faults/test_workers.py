@@ -15,9 +15,9 @@ from django.utils import timezone
 from kombu import pools
 
 from portal.credentials.models import Credential, Grant, Revocation
-from portal.credentials.selectors import Selector
-from portal.credentials.services import preview_revocation, start_revocation
+from portal.credentials.services import preview_revocation, start_revocation, word_of
 from portal.credentials.services.moving import lock_grant
+from portal.credentials.targets import Selector
 from portal.credentials.tasks import issue_credential, reconcile
 from portal.credentials.verification import verify
 from portal.embedded import valkey
@@ -163,7 +163,7 @@ def test_with_a_broker_that_never_answers_approving_and_revoking_stay_quick(work
     application, decider = stories.reviewed(times=1), stories.decider()
     responder = stories.responder()
     case = preview_revocation(
-        selector=Selector("kids", key.kid), reason="incident", note="", by=responder
+        selector=Selector(kids=key.kid), reason="incident", note="", by=responder
     )
     rung = messages_waiting()
     with (
@@ -174,7 +174,11 @@ def test_with_a_broker_that_never_answers_approving_and_revoking_stay_quick(work
             stories.approve(application, by=decider)
         with at_once():
             start_revocation(
-                revocation_id=case.pk, digest=case.digest, typed_count="1", by=responder
+                revocation_id=case.pk,
+                digest=case.digest,
+                typed_count="1",
+                typed_word=word_of(case.digest),
+                by=responder,
             )
         assert refused(token, key)
         silent.settimeout(PATIENCE)
@@ -247,7 +251,9 @@ def test_a_broker_that_is_down_holds_nobody_up_and_all_is_finished_when_it_is_ba
         for page, key in ((kill_one, one), (kill_last, last)):
             page.get(f"/admin/credentials/credential/{key.kid}/revoke/")
         kill_many.get("/admin/credentials/revocation/add/")
-        kill_many.send({"by": "kids", "kids": many.kid, "reason": "incident"})
+        kill_many.send({"title": "Leaked", "kids": many.kid, "reason": "incident"})
+        story.prove_identity(kill_many)
+        word = word_of(Revocation.objects.get().digest)
         rung = broker.waiting()
         kill_last.send({"reason": "misuse"})
         until(lambda: broker.waiting() > rung)  # this is the broker that hears of it
@@ -256,7 +262,7 @@ def test_a_broker_that_is_down_holds_nobody_up_and_all_is_finished_when_it_is_ba
         assert broker.is_down()
         decider.send({"scopes": [stories.STANDARD], "text": "Welcome."})
         kill_one.send({"reason": "misuse"})
-        kill_many.send({"typed_count": "1"})
+        kill_many.send({"typed_count": "1", "typed_word": word})
         did = (decider, kill_one, kill_many)
         assert [(each.status, each.took < AT_ONCE) for each in did] == [(200, True)] * 3
         assert (refused(its_token, one), refused(their_token, many)) == (True, True)

@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group
 
 from portal.applications.models import Application
 from portal.credentials.models import Credential, Revocation
+from portal.credentials.services import word_of
 from portal.demo.mailbox import mails
 from portal.redaction import KEY
 from tests.factories import stories
@@ -176,12 +177,21 @@ def _answer(asked, read):
         return answer.status, read(answer)
 
 
+def prove_identity(person):
+    """Type the password again where a page wants a fresh sign-in, and come back to it."""
+    page = person.path
+    person.get(f"/accounts/reauthenticate/?next={page}")
+    person.send({"password": PASSWORD})
+    assert person.path == page
+
+
 def revoke_in_bulk(portal, who=ADA):
     responder = staff(portal, "incident_responder")
     responder.get("/admin/credentials/revocation/add/")
-    responder.send({"by": "person", "person": who, "reason": "incident"})
+    responder.send({"title": "Key leaked", "person": who, "reason": "incident"})
     case = Revocation.objects.get()
     assert case.ref in responder.path
-    responder.send({"typed_count": "1"})
+    prove_identity(responder)
+    responder.send({"typed_count": "1", "typed_word": word_of(case.digest)})
     assert responder.status == 200
     return case

@@ -56,7 +56,7 @@ def _conflict():
 
 def _case():
     return Revocation.objects.create(
-        selector={"by": "person", "value": UserFactory().ref},
+        selector={"person": UserFactory().ref},
         reason="key_leaked",
         requested_by=UserFactory(),
     )

@@ -9,8 +9,8 @@ import pytest
 from accounts.models import User
 from portal.credentials.models import Credential
 from portal.credentials.secrets import mint
-from portal.credentials.selectors import Selector
 from portal.credentials.services import preview_revocation
+from portal.credentials.targets import Selector
 from tests.factories.credentials import make_live_key
 from tests.factories.freezes import place
 from tests.meta.surface import addresses, signed_in
@@ -65,7 +65,7 @@ def test_printing_and_logging_a_key_shows_no_secret(key):
 def test_no_admin_page_about_keys_shows_a_secret(key):
     credential, token, digest = key
     root = User.objects.create_superuser("root@example.org", name="R")
-    selector = Selector(by="person", value=credential.grant.holder.ref)
+    selector = Selector(person=credential.grant.holder.ref)
     case = preview_revocation(selector=selector, reason="key_leaked", note="", by=root)
     freeze = place("person", credential.grant.holder.ref, by=root, reason=f"Seen: {token}")
     names = {"credential": credential.kid, "grant": credential.grant.ref, "revocation": case.ref}

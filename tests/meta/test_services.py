@@ -33,6 +33,8 @@ NOBODYS = {
     "first_reminder": "computes",
     "read_revision": "looks at an argument",
     "kids_digest": "computes",
+    "word_of": "computes",
+    "mark_some": "writes down what those decided whom the case names",
     "snapshot_sha256": "computes",
     "text_sha256": "computes",
     "sync_role_permissions": "what the code says is written down, at `migrate`",

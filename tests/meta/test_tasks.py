@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from portal.applications.models import Application
 from portal.celery import app
-from portal.credentials.selectors import Selector
-from portal.credentials.services import preview_revocation, start_revocation
+from portal.credentials.services import preview_revocation, start_revocation, word_of
+from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.factories.credentials import CredentialFactory
@@ -34,9 +34,15 @@ def _cohort_without_keys():
 def _confirmed_case():
     credential, _ = stories.claimed()
     by = stories.responder()
-    selector = Selector(by="person", value=credential.grant.holder.ref)
+    selector = Selector(person=credential.grant.holder.ref)
     case = preview_revocation(selector=selector, reason="key_leaked", note="", by=by)
-    start_revocation(revocation_id=case.pk, digest=case.digest, typed_count="1", by=by)
+    start_revocation(
+        revocation_id=case.pk,
+        digest=case.digest,
+        typed_count="1",
+        typed_word=word_of(case.digest),
+        by=by,
+    )
     return [case.pk]
 
 
@@ -59,6 +65,7 @@ WORK = {
     "credentials.issue": _grant_without_key,
     "credentials.issue_waiting": _cohort_without_keys,
     "credentials.finish_revocation": _confirmed_case,
+    "credentials.prove_revocation": _confirmed_case,  # the demo has gateways
     "credentials.reconcile": _slot_whose_time_is_up,
     "applications.expire": _draft_whose_time_is_up,
     "mail.deliver": _unsent_mail,

@@ -9,10 +9,15 @@ from portal.credentials.admin_views.buttons import (
     suspend_grant,
 )
 from portal.credentials.admin_views.cases import (
+    approve_revocation,
     cancel_revocation,
     confirm_revocation,
+    contain_revocation,
+    count_keys,
     export_case,
     new_revocation,
+    pause_revocation,
+    resume_revocation,
     show_case,
     show_headway,
 )
@@ -25,15 +30,20 @@ from portal.credentials.admin_views.freezes import (
 
 __all__ = [
     "allow_new_keys",
+    "approve_revocation",
     "ask_to_lift",
     "cancel_revocation",
     "confirm_revocation",
+    "contain_revocation",
+    "count_keys",
     "export_case",
     "keep_freeze",
     "lift_freeze",
     "new_freeze",
     "new_revocation",
+    "pause_revocation",
     "resume_grant",
+    "resume_revocation",
     "retry_activation",
     "revoke_credential",
     "revoke_grant",

@@ -5,43 +5,47 @@ it stands.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
+from accounts.reauthentication import fresh_sign_in_required, is_fresh
 from accounts.requests import SignedInRequest
 from portal.admin_buttons import confirm, object_url
-from portal.credentials import casebook, policies, services
+from portal.credentials import case_report, casebook, policies, services
 from portal.credentials.admin_forms import ConfirmForm, SelectorForm
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
 from portal.credentials.selectors import partners_with_keys
-from portal.errors import DomainError, Invalid
+from portal.credentials.targets import THINGS, Selector, live_credentials
+from portal.errors import DomainError
 from portal.form_errors import tell
 
 PER_PAGE = 50
 _UNDER_WAY = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
-_PREFILLED = ("release", "phase", "organization", "person")
+_OF_THE_CASE = ("title", "severity", "reason", "note", "exclusions", "rehearsal")
 
 
 @never_cache
-@sensitive_post_parameters("kids", "note")
+@sensitive_post_parameters("kids", "note", "exclusions")
 def new_revocation(request: SignedInRequest, kids: list[str] | None = None) -> HttpResponse:
     """Choose the keys. `kids` were ticked in a list; otherwise the address may say what to fill
-    in: `?by=organization&value=ORG-…`, or `?again=CASE-…` for an expired preview.
+    in: `?organization=ORG-…`, or `?again=CASE-…` for an expired preview.
     """
     if not policies.can_revoke_in_bulk(request.user):
         raise PermissionDenied
     asked = request.method == "POST" and kids is None
-    initial = {"by": "kids", "kids": "\n".join(kids)} if kids else _asked_for(request)
+    initial = {"kids": "\n".join(kids)} if kids else _asked_for(request)
     form = SelectorForm(
         request.POST if asked else None, request.FILES if asked else None, initial=initial
     )
@@ -50,37 +54,46 @@ def new_revocation(request: SignedInRequest, kids: list[str] | None = None) -> H
         try:
             case = services.preview_revocation(
                 selector=form.selector,
-                reason=form.cleaned_data["reason"],
-                note=form.cleaned_data["note"],
                 by=request.user,
+                **{name: form.cleaned_data[name] for name in _OF_THE_CASE},
             )
         except DomainError as error:
-            status = tell(form, _about_field(form, error))
+            status = tell(form, error)
         else:
             return HttpResponseRedirect(object_url(case))
     page = {"title": "Revoke many keys", "form": form, "partners": partners_with_keys()}
-    page |= {"chosen": form["by"].value()}
     return _page(request, "admin/credentials/new_revocation.html", page, status)
 
 
 def _asked_for(request: SignedInRequest) -> dict[str, Any]:
-    by, value = request.GET.get("by", ""), request.GET.get("value", "")
-    if by in _PREFILLED:
-        return {"by": by, by: value}
     earlier = Revocation.objects.filter(ref=request.GET.get("again", "")).first()
     if earlier is None:
-        return {}
-    by, value = earlier.selector["by"], earlier.selector["value"]
-    filled = "\n".join(value) if by == "kids" else value
-    return {"by": by, by: filled, "reason": earlier.reason, "note": earlier.note}
+        return {name: request.GET[name] for name in THINGS if name in request.GET}
+    selector = Selector.from_json(earlier.selector)
+    spared = earlier.exclusions.select_related("credential")
+    return {
+        **selector.given,
+        **{name: getattr(earlier, name) for name in _OF_THE_CASE if name != "exclusions"},
+        "exclusions": "\n".join(f"{each.credential.kid} {each.reason}" for each in spared),
+    }
 
 
-def _about_field(form: SelectorForm, error: DomainError) -> DomainError:
-    """The service speaks of `value`; on this form each way of choosing has a field of its own."""
-    if isinstance(error, Invalid) and "value" in error.fields:
-        by = form.cleaned_data["by"]
-        return Invalid(error.code, error.message, {by: error.message})
-    return error
+@never_cache
+@require_POST
+@sensitive_post_parameters("kids", "note", "exclusions")
+def count_keys(request: SignedInRequest) -> HttpResponse:
+    """How many keys the form names as it stands, asked for by htmx while somebody fills it in."""
+    if not policies.can_revoke_in_bulk(request.user):
+        raise PermissionDenied
+    form = SelectorForm(request.POST, request.FILES)
+    form.is_valid()  # what is still empty is no reason not to count
+    answer: dict[str, Any] = {}
+    try:
+        hit = live_credentials(form.selector, rehearsal=bool(form.cleaned_data.get("rehearsal")))
+        answer = hit.aggregate(keys=Count("pk"), holders=Count("grant__holder", distinct=True))
+    except DomainError as error:
+        answer = {"error": error.message}
+    return TemplateResponse(request, "admin/credentials/parts/count.html", answer)
 
 
 @never_cache
@@ -91,17 +104,20 @@ def show_case(
     status: int = 200,
 ) -> HttpResponse:
     """Preview, progress or report, whichever the case has come to."""
-    items = Paginator(casebook.items_of(case), PER_PAGE)
+    items = Paginator(case_report.items_of(case), PER_PAGE)
     items.count = case.count  # every frozen key is an item, and none is ever added
     page = {
         "title": f"{case.ref}: {case.get_status_display().lower()}",
         "case": case,
-        **casebook.overview(case),
+        **case_report.overview(case),
         "items": items.get_page(request.GET.get("page")),
         "entries": casebook.case_timeline(case),
         "deciding": bool(policies.can_decide_revocation(request.user, case)),
         "may_revoke": bool(policies.can_revoke_in_bulk(request.user)),
-        "form": form or ConfirmForm(initial={"digest": case.digest}),
+        "approving": bool(policies.can_approve_revocation(request.user, case)),
+        "form": form or ConfirmForm(case=case),
+        "fresh": is_fresh(request),
+        "proofs": case.proofs.all()[:PER_PAGE],
         **_headway(case),
     }
     return _page(request, "admin/credentials/case.html", page, status)
@@ -121,45 +137,95 @@ def show_headway(request: SignedInRequest, case: Revocation) -> HttpResponse:
 def _headway(case: Revocation) -> dict[str, Any]:
     under_way = case.status in _UNDER_WAY
     return {
-        "headway": casebook.headway(case) if case.confirmed_at else None,
+        "headway": case_report.headway(case) if case.confirmed_at else None,
         "under_way": under_way,
-        "failing": casebook.failing(case)[:PER_PAGE] if under_way else [],
+        "failing": case_report.failing(case)[:PER_PAGE] if under_way else [],
     }
 
 
 @never_cache
+@fresh_sign_in_required
 def confirm_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
-    """Dead when this answers. Whatever is wrong is told on the preview, and nothing is revoked."""
+    """Dead when this answers, unless a second person is needed."""
+    return _confirm(request, case, services.start_revocation)
+
+
+@never_cache
+@fresh_sign_in_required
+def approve_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
+    """The second person: dead when this answers."""
+
+    def second(*, beyond_cap: str = "", **typed: Any) -> Revocation:
+        return services.approve_revocation(**typed)  # the first has said why so many
+
+    return _confirm(request, case, second)
+
+
+def _confirm(
+    request: SignedInRequest, case: Revocation, service: Callable[..., Revocation]
+) -> HttpResponse:
+    """Whatever is wrong is told on the preview, and nothing is revoked."""
     if request.method != "POST":
         return HttpResponseRedirect(object_url(case))
-    form = ConfirmForm(request.POST.dict())
+    form = ConfirmForm(request.POST.dict(), case=case)
     if not form.is_valid():
         return show_case(request, case, form, 400)
     try:
-        services.start_revocation(
-            revocation_id=case.pk,
-            digest=form.cleaned_data["digest"],
-            typed_count=form.cleaned_data["typed_count"],
-            by=request.user,
-        )
+        now = service(revocation_id=case.pk, by=request.user, **form.cleaned_data)
     except DomainError as error:
         status = tell(form, error)
         case.refresh_from_db()
         # The page that answers shows the case as it is now, so this is what is confirmed next.
         form.data = {**form.data, "digest": case.digest}
         return show_case(request, case, form, status)
-    messages.success(request, f"{case.ref}: the keys are dead. Workers now tell their holders.")
+    told = f"{case.ref}: the keys are dead. Workers now tell their holders."
+    if now.status == RevocationStatus.AWAITING_SECOND:
+        told = f"{case.ref}: confirmed by you. Now it takes somebody else; nothing is revoked yet."
+    messages.success(request, told)
     return HttpResponseRedirect(object_url(case))
+
+
+def contain_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
+    return confirm(
+        request,
+        case,
+        title=f"Contain {case.count:,} keys?",
+        template="admin/credentials/contain_revocation.html",
+        act=lambda: services.contain_revocation(revocation_id=case.pk, by=request.user),
+        done=f"{case}: every gateway refuses these keys now. Decide calmly: revoke, or let go.",
+    )
 
 
 def cancel_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
     return confirm(
         request,
         case,
-        title=f"Put {case} away?",
+        title=f"Let the keys of {case} go?" if case.is_contained else f"Put {case} away?",
         template="admin/credentials/cancel_revocation.html",
         act=lambda: services.cancel_revocation(revocation_id=case.pk, by=request.user),
         done=f"{case} is cancelled. Nothing was revoked.",
+    )
+
+
+def pause_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
+    return confirm(
+        request,
+        case,
+        title=f"Pause telling for {case}?",
+        template="admin/credentials/pause_revocation.html",
+        act=lambda: services.pause_revocation(revocation_id=case.pk, by=request.user),
+        done=f"{case}: nobody is told for now. The keys stay dead.",
+    )
+
+
+def resume_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
+    return confirm(
+        request,
+        case,
+        title=f"Go on telling for {case}?",
+        template="admin/credentials/resume_revocation.html",
+        act=lambda: services.resume_revocation(revocation_id=case.pk, by=request.user),
+        done=f"{case}: workers go on telling.",
     )
 
 
@@ -175,7 +241,7 @@ def export_case(request: SignedInRequest, case: Revocation) -> StreamingHttpResp
     writer = csv.writer(_Line())
 
     def lines() -> Iterator[str]:
-        for row in casebook.export(case):
+        for row in case_report.export(case):
             yield writer.writerow(row)
 
     answer = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")

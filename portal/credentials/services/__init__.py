@@ -1,14 +1,17 @@
 """Every change to grants, credentials and revocations, split by verb."""
 
-from portal.credentials.services.bulk import (
-    cancel_revocation,
-    finish_revocation,
-    preview_revocation,
-    start_revocation,
-)
 from portal.credentials.services.claiming import claim_credential
 from portal.credentials.services.cohorts import issue_waiting
+from portal.credentials.services.confirming import (
+    approve_revocation,
+    cancel_revocation,
+    contain_revocation,
+    pause_revocation,
+    resume_revocation,
+    start_revocation,
+)
 from portal.credentials.services.epochs import forget_epochs
+from portal.credentials.services.finishing import finish_revocation
 from portal.credentials.services.freezing import (
     ask_to_lift,
     keep_freeze,
@@ -31,6 +34,8 @@ from portal.credentials.services.issuing import (
     retry_activation,
 )
 from portal.credentials.services.naming import rename_credential
+from portal.credentials.services.previewing import preview_revocation, word_of
+from portal.credentials.services.proving import prove_revocation
 from portal.credentials.services.rehearsing import make_test_credential
 from portal.credentials.services.reminding import remind_of_expiry
 from portal.credentials.services.revoking import (
@@ -46,10 +51,12 @@ __all__ = [
     "Usage",
     "accept_offer",
     "allow_new_keys",
+    "approve_revocation",
     "ask_to_lift",
     "cancel_revocation",
     "claim_credential",
     "close_what_is_over",
+    "contain_revocation",
     "finish_revocation",
     "forget_epochs",
     "forget_reports",
@@ -60,14 +67,17 @@ __all__ = [
     "make_test_credential",
     "note_issue_failure",
     "open_grant",
+    "pause_revocation",
     "place_freeze",
     "preview_revocation",
+    "prove_revocation",
     "record_usage",
     "remind_of_expiry",
     "rename_credential",
     "request_credential",
     "reserve_place",
     "resume_grant",
+    "resume_revocation",
     "retry_activation",
     "revoke_by_possession",
     "revoke_credential",
@@ -77,4 +87,5 @@ __all__ = [
     "start_revocation",
     "suspend_grant",
     "withdraw_grant",
+    "word_of",
 ]

@@ -111,7 +111,11 @@ def test_the_same_hands_do_not_review_and_revoke():
     assert acts["reviewer"] == {"reviews.review_application", "accounts.add_verification"}
     assert "reviews.decide_application" not in acts["programme_manager"]
     assert {role for role, names in acts.items() if "credentials.revoke_credentials" in names} == {
-        "incident_responder"
+        "incident_lead",
+        "incident_responder",
+    }
+    assert {role for role, names in acts.items() if "credentials.break_glass" in names} == {
+        "incident_lead"
     }
     assert not any("assign_staff_roles" in name for names in acts.values() for name in names)
 

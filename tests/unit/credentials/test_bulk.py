@@ -5,28 +5,25 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from portal.audit.selectors import events_about
-from portal.credentials import services
+from portal.credentials import case_report, selectors, services
 from portal.credentials.enums import ItemStatus as I
-from portal.credentials.models import Credential, Revocation, RevocationItem
+from portal.credentials.models import Credential, Revocation, RevocationParty
 from portal.credentials.selectors import (
     SETTLE,
-    Selector,
-    barred_grants,
-    pick_kids,
-    split_kids,
     unfinished_revocations,
 )
-from portal.credentials.services import bulk
+from portal.credentials.services import finishing
+from portal.credentials.targets import Selector, barred_grants, pick_kids, split_kids
 from portal.credentials.verification import explain
-from portal.errors import Conflict, DomainError, Gone, Invalid, InvalidTransition, NotAllowed
+from portal.errors import Conflict, DomainError, Gone, Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
-from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
-from tests.factories.programs import RolloutPhaseFactory
+from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
 from tests.factories.stories import WORKER, again, manager, responder
 from tests.log import written
 
@@ -48,12 +45,13 @@ def live(phase, count=3):
 
 
 def preview(phase, by, **given):
-    asked = {"selector": Selector("phase", phase.ref), "reason": "incident", "note": ""}
+    asked = {"selector": Selector(phase=phase.ref), "reason": "incident", "note": ""}
     return services.preview_revocation(**asked | given, by=by)
 
 
 def confirm(case, by, **given):
     asked = {"digest": case.digest, "typed_count": str(case.count)}
+    asked["typed_word"] = services.word_of(case.digest)
     return services.start_revocation(revocation_id=case.pk, **asked | given, by=by)
 
 
@@ -66,12 +64,18 @@ def items(case):
 
 
 def told():
-    return sorted(OutgoingMail.objects.values_list("context__kid", flat=True))
+    """The kids that mails name: one key's, or a list of them."""
+    said = OutgoingMail.objects.values_list("context", flat=True)
+    return sorted(kid for each in said for kid in each.get("kids", [each.get("kid")]))
+
+
+def parties(case):
+    return list(case.parties.order_by("pk").values_list("status", flat=True))
 
 
 def overdue():
     """Let the pauses between attempts be over."""
-    RevocationItem.objects.update(next_attempt_at=timezone.now())
+    RevocationParty.objects.update(next_attempt_at=timezone.now())
 
 
 @contextmanager
@@ -113,7 +117,7 @@ def test_a_preview_freezes_the_live_keys_and_revokes_nothing(phase, by):
 
 
 def test_a_preview_is_refused_without_anything_to_do_or_a_known_reason(phase, by):
-    for asked in ({}, {"reason": "whim"}, {"selector": Selector("colour", "red")}):
+    for asked in ({}, {"reason": "whim"}, {"selector": Selector()}):
         with pytest.raises(Invalid):
             preview(phase, by, **asked)
     with pytest.raises(NotAllowed):
@@ -155,8 +159,8 @@ def test_confirming_kills_and_says_so_once_a_key(phase, by):
     assert [explain(key.kid).code for key in keys] == ["key_revoked"] * 3
     threads = [key.grant.application.ref for key in keys]
     assert log == [
-        *(("credential.revoked", k.kid, t, by.ref) for k, t in zip(keys, threads, strict=True)),
         ("revocation.confirmed", case.ref, case.ref, by.ref),
+        *(("credential.revoked", k.kid, t, by.ref) for k, t in zip(keys, threads, strict=True)),
     ]
     assert (items(case), told()) == ([I.PENDING] * 3, [])
     key = again(keys[0])
@@ -184,7 +188,7 @@ def test_what_died_or_was_born_while_the_preview_was_open(phase, by):
 
 def test_a_list_of_kids_means_these_and_no_others(phase, by):
     keys = live(phase)
-    case = preview(phase, by, selector=Selector("kids", keys[0].kid))
+    case = preview(phase, by, selector=Selector(kids=keys[0].kid))
     live(phase, 1)
     confirm(case, by)
     assert [bool(explain(key.kid)) for key in keys] == [False, True, True]
@@ -211,7 +215,7 @@ def test_no_new_key_grows_where_all_were_revoked_until_staff_allow_it(by, by_wha
     )
     elsewhere = make_live_key()[0].grant
     value = key.kid if by_what == "kids" else selectors_of(grant)[by_what].ref
-    case = preview(grant.phase, by, selector=Selector(by_what, value))
+    case = preview(grant.phase, by, selector=Selector(**{by_what: value}))
     assert barred_grants([grant, bare, elsewhere]) == set()
     confirm(case, by)
     hit = {grant.pk} if by_what == "kids" else {grant.pk, bare.pk}
@@ -233,7 +237,7 @@ def test_an_organisation_named_like_another_s_reference_is_no_decoy(phase, by):
         grant__application__phase=phase, grant__application__organization=OrganizationFactory()
     )
     make_live_key(grant__organization=OrganizationFactory(name=key.grant.organization.ref))
-    case = preview(phase, by, selector=Selector("organization", key.grant.organization.ref))
+    case = preview(phase, by, selector=Selector(organization=key.grant.organization.ref))
     assert [item.credential_id for item in case.items.all()] == [key.pk]
 
 
@@ -242,7 +246,7 @@ def test_a_key_asked_for_while_confirming_is_either_seen_or_refused(by, concurre
     for _ in range(5):
         key, _token = make_live_key()
         grant = key.grant
-        case = preview(grant.phase, by, selector=Selector("person", grant.holder.ref))
+        case = preview(grant.phase, by, selector=Selector(person=grant.holder.ref))
         outcomes = concurrently(
             lambda case=case: confirm(case, by),
             lambda grant=grant: services.request_credential(grant_id=grant.pk, by=grant.holder),
@@ -286,25 +290,90 @@ def test_an_old_a_cancelled_and_a_stranger_s_confirmation_are_refused(phase, by)
     Revocation.objects.update(expires_at=timezone.now())
     with pytest.raises(Gone):
         confirm(case, by)
+    case.refresh_from_db()
     services.cancel_revocation(revocation_id=case.pk, by=by)
     for act in (confirm, lambda case, by: services.cancel_revocation(revocation_id=case.pk, by=by)):
-        with pytest.raises((Conflict, InvalidTransition)):
+        with pytest.raises((Conflict, NotAllowed)):
             act(case, by)
     assert explain(key.kid)
 
 
 # --- Telling the holders -----------------------------------------------------------------------
-def test_work_goes_on_where_it_stopped_and_tells_everyone_once(phase, by, monkeypatch):
-    monkeypatch.setattr(bulk, "CHUNK", 2)
+def test_all_are_dead_at_commit_and_work_goes_on_where_it_stopped(phase, by, monkeypatch):
+    monkeypatch.setattr(finishing, "MARK_AT_ONCE", 2)
+    monkeypatch.setattr(finishing, "WORK_FOR", 0)  # one step a task
     keys = live(phase)
     case = preview(phase, by)
     confirm(case, by)
-    assert (finish(case), items(case)) == (2, [I.DONE, I.DONE, I.PENDING])
+    assert [explain(key.kid).code for key in keys] == ["key_revoked"] * 3
+    assert items(case) == [I.PENDING, I.PENDING, I.FROZEN]
+    assert [again(key).status for key in keys] == ["revoked", "revoked", "active"]
+    assert (finish(case), items(case)) == (1, [I.PENDING] * 3)
+    assert (finish(case), items(case)) == (1, [I.DONE, I.PENDING, I.PENDING])
     assert again(case).status == "running"
-    assert (finish(case), again(case).status) == (1, "completed")
+    assert (finish(case), finish(case), again(case).status) == (1, 1, "completed")
     with written() as log:
         assert finish(case) == 0
     assert (log, told()) == ([], sorted(key.kid for key in keys))
+
+
+def test_a_partner_s_people_are_told_once_of_all_its_keys(phase, by):
+    """Whoever looks after its keys of every one, other holders of their own; others nothing."""
+    partner = OrganizationFactory()
+    owner, contact, member, holder = (UserFactory() for _ in range(4))
+    for person, role in ((owner, "owner"), (contact, "technical_contact"), (member, "member")):
+        MembershipFactory(organization=partner, user=person, role=role)
+    of_partner = [
+        make_live_key(
+            grant__application__phase=phase,
+            grant__application__organization=partner,
+            grant__application__applicant=person,
+        )[0]
+        for person in (holder, contact)
+    ]
+    (alone,) = live(phase, 1)
+    case = preview(phase, by)
+    assert case_report.figures(case).mails == 4
+    confirm(case, by)
+    finish(case)
+    mails = OutgoingMail.objects.values_list("to", "context__count", "context__partner")
+    assert sorted(mails) == sorted(
+        [
+            (owner.email, 2, partner.name),
+            (contact.email, 2, partner.name),
+            (holder.email, 1, partner.name),
+            (alone.grant.holder.email, 1, ""),
+        ]
+    )
+    assert told() == sorted([*(key.kid for key in of_partner)] * 2 + [of_partner[0].kid, alone.kid])
+    assert list(case.parties.order_by("-keys").values_list("keys", "mails")) == [(2, 3), (1, 1)]
+
+
+def test_mails_of_a_case_leave_one_after_the_other(phase, by, settings):
+    settings.MAILS_PER_MINUTE = 2
+    live(phase, 3)
+    case = preview(phase, by)
+    confirm(case, by)
+    finish(case)
+    began = again(case).confirmed_at
+    due = OutgoingMail.objects.order_by("pk").values_list("next_attempt_at", flat=True)
+    assert [each - began for each in due] == [timedelta(seconds=n) for n in (0, 30, 60)]
+
+
+def test_paused_nobody_is_told_and_the_keys_stay_dead(phase, by):
+    keys = live(phase, 2)
+    case = preview(phase, by)
+    confirm(case, by)
+    services.pause_revocation(revocation_id=case.pk, by=by)
+    Revocation.objects.update(confirmed_at=timezone.now() - SETTLE)
+    assert (finish(case), told(), unfinished_revocations()) == (0, [], [])
+    assert [explain(key.kid).code for key in keys] == ["key_revoked"] * 2
+    with pytest.raises(NotAllowed):
+        services.pause_revocation(revocation_id=case.pk, by=by)
+    services.resume_revocation(revocation_id=case.pk, by=by)
+    assert unfinished_revocations() == [case.pk]
+    finish(case)
+    assert (again(case).status, len(told())) == ("completed", 2)
 
 
 def test_a_failure_is_counted_shown_and_tried_again(phase, by):
@@ -313,9 +382,10 @@ def test_a_failure_is_counted_shown_and_tried_again(phase, by):
     confirm(case, by)
     with no_mail_to(keys[0].grant.holder):
         assert finish(case) == 2
-        assert (items(case), told()) == ([I.FAILED, I.DONE], [keys[1].kid])
-        failed = case.items.first()
-        assert (failed.attempts, failed.last_error) == (1, "ProgrammingError")
+        assert (items(case), told()) == ([I.PENDING, I.DONE], [keys[1].kid])
+        failed = case.parties.get(holder=keys[0].grant.holder)
+        assert (failed.status, failed.attempts) == ("failed", 1)
+        assert failed.last_error == "ProgrammingError"
         assert failed.next_attempt_at > timezone.now()
         assert finish(case) == 0  # not due yet
     assert explain(keys[0].kid).code == "key_revoked"
@@ -329,10 +399,10 @@ def test_stragglers_are_named_and_still_told_when_it_works_again(phase, by):
     case = preview(phase, by)
     confirm(case, by)
     with no_mail_to(key.grant.holder), written() as log:
-        for _ in range(bulk.GIVE_UP_WAITING_AFTER + 1):
+        for _ in range(finishing.GIVE_UP_WAITING_AFTER + 1):
             overdue()
             finish(case)
-    assert (again(case).status, items(case)) == ("completed_with_stragglers", [I.FAILED])
+    assert (again(case).status, items(case)) == ("completed_with_stragglers", [I.PENDING])
     assert [kind for kind, *_ in log] == ["revocation.completed_with_stragglers"]
     Revocation.objects.update(confirmed_at=timezone.now() - SETTLE)
     overdue()
@@ -342,7 +412,7 @@ def test_stragglers_are_named_and_still_told_when_it_works_again(phase, by):
     assert unfinished_revocations() == []
 
 
-def test_reconciling_leaves_alone_a_case_that_a_worker_is_at(phase, by):
+def test_one_worker_at_a_time_has_a_case(phase, by):
     live(phase)
     case = preview(phase, by)
     assert unfinished_revocations() == []
@@ -350,10 +420,155 @@ def test_reconciling_leaves_alone_a_case_that_a_worker_is_at(phase, by):
     assert unfinished_revocations() == []  # rung a moment ago
     Revocation.objects.update(confirmed_at=timezone.now() - SETTLE)
     assert unfinished_revocations() == [case.pk]
-    case.items.filter(pk=case.items.first().pk).update(status="done", done_at=timezone.now())
-    assert unfinished_revocations() == []
-    case.items.filter(status="done").update(done_at=timezone.now() - SETTLE)
+    Revocation.objects.update(leased_until=timezone.now() + timedelta(seconds=9), fence=7)
+    assert (unfinished_revocations(), finish(case)) == ([], 0)
+    Revocation.objects.update(leased_until=timezone.now())  # it was killed
     assert unfinished_revocations() == [case.pk]
+    finish(case)
+    assert (again(case).status, again(case).fence) == ("completed", 8)
+
+
+def test_a_worker_that_lost_its_case_changes_nothing(phase, by):
+    live(phase, 1)
+    case = preview(phase, by)
+    confirm(case, by)
+    fence = finishing._take_lease(case.pk)
+    Revocation.objects.update(leased_until=timezone.now())
+    assert finish(case) == 1
+    for late in (finishing._mark_step, finishing._next_party):
+        with pytest.raises(finishing.LeaseLostError):
+            late(case.pk, fence)
+    with pytest.raises(finishing.LeaseLostError):
+        finishing._tell(case.pk, fence, case.parties.get().pk)
+    assert len(told()) == 1
+
+
+# --- Containing, exclusions, two people, the cap ------------------------------------------------
+def test_contained_keys_are_refused_until_somebody_else_lets_them_go(phase, by):
+    keys = live(phase, 2)
+    (other,) = live(RolloutPhaseFactory(), 1)
+    case = preview(phase, by)
+    with written() as log:
+        services.contain_revocation(revocation_id=case.pk, by=by)
+    assert log == [("revocation.contained", case.ref, case.ref, by.ref)]
+    assert [explain(key.kid).code for key in keys] == ["frozen_case"] * 2
+    assert explain(other.kid)
+    with pytest.raises(NotAllowed) as refused:
+        services.cancel_revocation(revocation_id=case.pk, by=by)
+    assert refused.value.code == "same_person"
+    with written() as log:
+        services.cancel_revocation(revocation_id=case.pk, by=(second := responder()))
+    assert log == [
+        ("revocation.released", case.ref, case.ref, second.ref),
+        ("revocation.cancelled", case.ref, case.ref, second.ref),
+    ]
+    assert [bool(explain(key.kid)) for key in keys] == [True, True]
+
+
+def test_a_contained_case_can_be_confirmed_for_a_day(phase, by):
+    keys = live(phase, 2)
+    case = services.contain_revocation(revocation_id=preview(phase, by).pk, by=by)
+    assert case.expires_at - case.contained_at == timedelta(days=1)
+    confirm(case, by)
+    assert [explain(key.kid).code for key in keys] == ["key_revoked"] * 2
+
+
+def test_the_database_itself_lets_nobody_let_go_what_they_contained(phase, by):
+    live(phase, 1)
+    case = services.contain_revocation(revocation_id=preview(phase, by).pk, by=by)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Revocation.objects.filter(pk=case.pk).update(released_at=timezone.now(), released_by=by)
+
+
+def test_what_is_left_alive_stays_so_and_says_why(phase, by):
+    keys = live(phase, 3)
+    spared = keys[1]
+    case = preview(phase, by, exclusions={spared.kid: "Runs the clinic's night service."})
+    assert (case.count, case.exclusions.get().credential) == (2, spared)
+    confirm(case, by)
+    assert [bool(explain(key.kid)) for key in keys] == [False, True, False]
+    for exclusions in ({"A" * 16: "No such key."}, {make_live_key()[0].kid: "Not among them."}):
+        with pytest.raises(Invalid) as refused:
+            preview(phase, by, exclusions=exclusions)
+        assert refused.value.code == "exclusion_unknown"
+    live(phase, 1)
+    with pytest.raises(Invalid) as refused:
+        preview(phase, by, exclusions={spared.kid: "  "})
+    assert refused.value.code == "exclusion_unexplained"
+
+
+def critical(phase):
+    scope = CapabilityFactory(release=phase.release, tier="critical").scope
+    return make_live_key(grant__application__phase=phase, grant__scopes=[scope], scopes=[scope])[0]
+
+
+def test_a_critical_scope_takes_two_people(phase, by):
+    key, second = critical(phase), responder()
+    case = confirm(preview(phase, by), by)
+    assert (case.status, case.asked_by, bool(explain(key.kid))) == ("awaiting_second", by, True)
+    asked = {"digest": case.digest, "typed_count": "1", "typed_word": services.word_of(case.digest)}
+    with pytest.raises(NotAllowed) as refused:
+        services.approve_revocation(revocation_id=case.pk, by=by, **asked)
+    assert refused.value.code == "same_person"
+    with pytest.raises(Conflict):
+        services.approve_revocation(revocation_id=case.pk, by=second, **asked | {"digest": "0"})
+    with written() as log:
+        services.approve_revocation(revocation_id=case.pk, by=second, **asked)
+    assert log[0] == ("revocation.confirmed", case.ref, case.ref, second.ref)
+    assert (again(case).confirmed_by, explain(key.kid).code) == (second, "key_revoked")
+
+
+def test_many_keys_take_two_people(phase, by, monkeypatch):
+    monkeypatch.setattr(selectors, "MANY", 2)
+    live(phase, 2)
+    assert not preview(phase, by).needs_second
+    live(phase, 1)
+    assert preview(phase, by).needs_second
+    monkeypatch.setattr(selectors, "MANY_OF_ALL", 1)  # of 3 active keys
+    assert not preview(phase, by).needs_second
+
+
+@pytest.mark.parametrize("forged", [{}, {"asked_digest": "0" * 64}, {"asked_by": "self"}])
+def test_the_database_itself_lets_nobody_be_both(phase, by, forged):
+    critical(phase)
+    case = preview(phase, by)
+    who = {"asked_at": timezone.now(), "asked_by": responder(), "asked_digest": case.digest}
+    who = (who | forged if forged else {}) | {"confirmed_at": timezone.now(), "confirmed_by": by}
+    if who.get("asked_by") == "self":
+        who["asked_by"] = by
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Revocation.objects.filter(pk=case.pk).update(**who)
+
+
+def test_more_than_the_cap_takes_a_permission_and_a_reason(phase, by, settings):
+    settings.REVOCATION_CAP = 1
+    keys = live(phase, 2)
+    case = preview(phase, by)
+    with pytest.raises(NotAllowed) as refused:
+        confirm(case, by, beyond_cap="The whole phase has leaked, said the lab.")
+    assert refused.value.code == "beyond_cap"
+    lead = UserFactory(
+        is_staff=True,
+        permissions=["credentials.revoke_credentials", "credentials.break_glass"],
+    )
+    with pytest.raises(Invalid) as refused:
+        confirm(case, lead, beyond_cap="Because.")
+    assert refused.value.code == "cap_unexplained"
+    confirm(case, lead, beyond_cap="The whole phase has leaked, said the lab.")
+    assert [explain(key.kid).code for key in keys] == ["key_revoked"] * 2
+    assert again(case).beyond_cap == "The whole phase has leaked, said the lab."
+
+
+def test_a_drill_hits_keys_to_test_alone_and_tells_nobody(phase, by):
+    (key,) = live(phase, 1)
+    test_key, _token = make_live_key(grant__application__phase=phase, kind="test")
+    case = preview(phase, by, rehearsal=True)
+    assert (case.count, case.needs_second, case_report.figures(case).mails) == (1, False, 0)
+    confirm(case, by)
+    finish(case)
+    assert (again(case).status, told()) == ("completed", [])
+    assert (explain(test_key.kid).code, bool(explain(key.kid))) == ("key_revoked", True)
+    assert barred_grants([key.grant, test_key.grant]) == set()
 
 
 @pytest.mark.django_db(transaction=True)

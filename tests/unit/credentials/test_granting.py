@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from portal.credentials.models import Credential, Grant
-from portal.credentials.selectors import Selector
 from portal.credentials.services import (
     close_what_is_over,
     preview_revocation,
@@ -17,8 +16,10 @@ from portal.credentials.services import (
     start_revocation,
     suspend_grant,
     withdraw_grant,
+    word_of,
 )
 from portal.credentials.services.rotating import LEAKED
+from portal.credentials.targets import Selector
 from portal.credentials.verification import explain
 from portal.errors import Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
@@ -120,7 +121,7 @@ def test_staff_who_come_second_bar_new_keys_all_the_same(way):
     key, _token = stories.claimed()
     holder, responder = key.grant.holder, stories.responder()
     case = preview_revocation(
-        selector=Selector("kids", key.kid), reason="misuse", note="", by=responder
+        selector=Selector(kids=key.kid), reason="misuse", note="", by=responder
     )
     new, _minted = rotate_credential(kid=key.kid, by=holder, overlap=LEAKED)
     with written() as log:
@@ -128,7 +129,11 @@ def test_staff_who_come_second_bar_new_keys_all_the_same(way):
             revoke_credential(kid=key.kid, reason="misuse", by=responder)
         else:
             start_revocation(
-                revocation_id=case.pk, digest=case.digest, typed_count="1", by=responder
+                revocation_id=case.pk,
+                digest=case.digest,
+                typed_count="1",
+                typed_word=word_of(case.digest),
+                by=responder,
             )
     kinds = [kind for kind, subject, *_ in log if subject == key.kid]
     assert kinds == ["credential.revoked_by_staff_too"]

@@ -75,6 +75,10 @@ def asked_by_all(people, grant):
     other = GrantFactory(application=offer_like(grant))
     claimed, _token = make_live_key(grant=other)
     case = Revocation(ref="CASE-1", status=R.PREVIEWED)
+    asked = Revocation(ref="CASE-2", status=R.AWAITING_SECOND, asked_by=UserFactory())
+    running = Revocation(ref="CASE-3", status=R.RUNNING)
+    paused = Revocation(ref="CASE-4", status=R.RUNNING, paused_at=timezone.now())
+    proved = Revocation(ref="CASE-5", status=R.RUNNING, confirmed_at=timezone.now())
     offer = grant.application
     offer.status = ApplicationStatus.APPROVED
     suspended = GrantFactory(status=G.SUSPENDED, application=offer_like(grant))
@@ -93,6 +97,13 @@ def asked_by_all(people, grant):
         "revoke_in_bulk": policies.can_revoke_in_bulk,
         "view_revocations": policies.can_view_revocations,
         "decide_revocation": lambda user: policies.can_decide_revocation(user, case),
+        "approve_revocation": lambda user: policies.can_approve_revocation(user, asked),
+        "contain_revocation": lambda user: policies.can_contain_revocation(user, case),
+        "cancel_revocation": lambda user: policies.can_cancel_revocation(user, case),
+        "pause_revocation": lambda user: policies.can_pause_revocation(user, running),
+        "resume_revocation": lambda user: policies.can_resume_revocation(user, paused),
+        "prove_revocation": lambda user: policies.can_prove_revocation(user, proved),
+        "break_glass": policies.can_break_glass,
         "manage_grant": lambda user: policies.can_manage_grant(user, grant),
         "suspend_grant": lambda user: policies.can_suspend_grant(user, grant),
         "revoke_grant": lambda user: policies.can_revoke_grant(user, grant),
@@ -123,6 +134,13 @@ RELATIONS = {
     "revoke_in_bulk": ("no_permission", STAFF),
     "view_revocations": ("no_permission", STAFF | {"reader_of_cases": ""}),
     "decide_revocation": ("no_permission", STAFF),
+    "approve_revocation": ("no_permission", STAFF),
+    "contain_revocation": ("no_permission", STAFF),
+    "cancel_revocation": ("no_permission", STAFF),
+    "pause_revocation": ("no_permission", STAFF),
+    "resume_revocation": ("no_permission", STAFF),
+    "prove_revocation": ("no_permission", STAFF),
+    "break_glass": ("beyond_cap", {"superuser": ""}),
     "manage_grant": ("no_permission", STAFF),
     "suspend_grant": ("no_permission", STAFF),
     "revoke_grant": ("no_permission", STAFF),
@@ -134,7 +152,9 @@ RELATIONS = {
 
 def test_each_policy_stands_in_the_table():
     asked = {name.removeprefix("can_") for name in vars(policies) if name.startswith("can_")}
-    assert asked - {"be_given"} == set(RELATIONS)  # that one is the applications' own
+    # The first is the applications' own; freezes have a table of theirs in test_freezing.py.
+    elsewhere = {"be_given", "freeze", "view_freezes", "ask_to_lift", "lift_freeze", "keep_freeze"}
+    assert asked - elsewhere == set(RELATIONS)
 
 
 @pytest.mark.parametrize("name", RELATIONS)
@@ -375,6 +395,43 @@ def test_in_which_state_a_case_is_decided(status):
     assert (said, policies.can_decide_revocation(UserFactory(), case).code) == (
         expected,
         "no_permission",
+    )
+
+
+def case_like(status, **fields):
+    return Revocation(ref="CASE-1", status=status, **fields)
+
+
+@pytest.mark.parametrize("status", R)
+def test_in_which_state_what_is_done_with_a_case(status):
+    """What each act answers in each state; "" is yes."""
+    me, other = UserFactory(permissions=[REVOKE]), UserFactory()
+    now = timezone.now()
+    undecided = status in (R.PREVIEWED, R.AWAITING_SECOND)
+    under_way = status in (R.RUNNING, R.COMPLETED_WITH_STRAGGLERS)
+    plain = case_like(status, asked_by=other)
+    mine = case_like(status, asked_by=me, contained_at=now, contained_by=me)
+    theirs = case_like(status, asked_by=other, contained_at=now, contained_by=other)
+    paused = case_like(status, paused_at=now, paused_by=me)
+
+    def said(policy, *cases):
+        return [policy(me, case).code for case in cases]
+
+    decided = "decided"
+    assert said(policies.can_approve_revocation, plain, mine) == (
+        ["", "same_person"] if status == R.AWAITING_SECOND else ["not_asked"] * 2
+    )
+    assert said(policies.can_contain_revocation, plain, mine) == (
+        ["", "contained"] if undecided else [decided] * 2
+    )
+    assert said(policies.can_cancel_revocation, plain, mine, theirs) == (
+        ["", "same_person", ""] if undecided else [decided] * 3
+    )
+    assert said(policies.can_pause_revocation, plain, paused) == (
+        ["", "paused"] if under_way else ["not_running"] * 2
+    )
+    assert said(policies.can_resume_revocation, plain, paused) == (
+        ["not_paused", ""] if under_way else ["not_paused"] * 2
     )
 
 

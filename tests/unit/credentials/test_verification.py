@@ -13,11 +13,14 @@ from portal.credentials import secrets, verification
 from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
 from portal.credentials.facts import Facts, read_facts
 from portal.credentials.models import Credential
+from portal.credentials.services import contain_revocation, preview_revocation
+from portal.credentials.targets import Selector
 from portal.credentials.verification import decide, explain, explain_many, verify
 from portal.programs.models import AgreementVersion
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.credentials import CredentialFactory, make_live_key
 from tests.factories.programs import AgreementVersionFactory, SignatureFactory
+from tests.factories.stories import responder
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -84,12 +87,14 @@ SCOPE = [
 ]
 
 
-FREEZES = ["person", "organization", "phase", "release", "everything"]  # in the order told
+# In the order told; the first is a case of revocation that holds the key.
+FREEZES = ["contained", "person", "organization", "phase", "release", "everything"]
 
 
 def told(key, grant, holder, organization, halted, signed, frozen, audience, scope):
     """What the model of this page says: the first level that denies, or nothing."""
     rules = [
+        ("revoked" not in frozen, "key_revoked"),  # by a case that workers have yet to finish
         (key[1], key[2]),
         (grant[0][0] == "active", "grant_not_active"),
         (grant[0][1] <= NOW < grant[0][2], "grant_out_of_dates"),
@@ -98,7 +103,8 @@ def told(key, grant, holder, organization, halted, signed, frozen, audience, sco
         (organization[1] in (True, None), "not_a_member"),
         (not halted, "phase_halted"),
         (signed, "agreement_not_current"),
-        *((level not in frozen, f"frozen_{level}") for level in FREEZES),
+        (FREEZES[0] not in frozen, "frozen_case"),
+        *((level not in frozen, f"frozen_{level}") for level in FREEZES[1:]),
         (audience == HERE, "wrong_audience"),
         (scope[1], "scope_not_held"),
     ]
@@ -139,7 +145,7 @@ ONE_OF_EACH = [  # every level with a value that allows and one that denies
     PARTNER,
     BOTH,
     BOTH,
-    [(), *((level,) for level in FREEZES), tuple(FREEZES)],
+    [(), *((level,) for level in FREEZES), tuple(FREEZES), ("revoked",)],
     (HERE, ELSEWHERE),
     [SCOPE[1], SCOPE[3]],
 ]
@@ -150,7 +156,7 @@ EVERY_VALUE = [
     PARTNER,
     BOTH,
     BOTH,
-    [each for n in range(6) for each in combinations(FREEZES, n)],
+    [each for n in range(8) for each in combinations([*FREEZES, "revoked"], n)],
     (HERE, ELSEWHERE),
     SCOPE,
 ]
@@ -170,7 +176,7 @@ def test_the_whole_product_of_levels():
         "token_invalid",
         "wrong_kind",
     }
-    assert sum(seen.values()) == 4 * 3 * 2 * 5 * 2 * 2 * 7 * 2 * 2
+    assert sum(seen.values()) == 4 * 3 * 2 * 5 * 2 * 2 * 9 * 2 * 2
 
 
 @given(st.tuples(*map(st.sampled_from, EVERY_VALUE)))
@@ -333,6 +339,14 @@ def freeze(level, target=""):
         cursor.execute("SELECT portal_freeze(%s, %s)", [level, target])
 
 
+def contain(credential):
+    by = responder()
+    case = preview_revocation(
+        selector=Selector(kids=credential.kid), reason="incident", note="", by=by
+    )
+    contain_revocation(revocation_id=case.pk, by=by)
+
+
 LEVELS = {
     "key_revoked": revoke,
     "key_expired": lambda c: changed(c, expires_at=timezone.now()),
@@ -344,6 +358,7 @@ LEVELS = {
     "not_a_member": lambda c: c.grant.holder.memberships.all().delete(),
     "phase_halted": lambda c: halt(c.grant.phase),
     "agreement_not_current": lambda c: AgreementVersionFactory(release=c.grant.phase.release),
+    "frozen_case": contain,
     "frozen_person": lambda c: freeze("person", c.grant.holder.ref),
     "frozen_organization": lambda c: freeze("organization", c.grant.organization.ref),
     "frozen_phase": lambda c: freeze("phase", c.grant.phase.ref),

@@ -39,8 +39,9 @@ def about(module):
     slot = stories.ready(by=holder)
     OutgoingMail.objects.all().delete()
     slot.replaces, slot.overlap = Credential(kid="0123456789ABCDEf"), timedelta(hours=24)
-    about = {"credential": slot, "credentials": [slot], "grant": slot.grant}
-    return {**about, "by": holder, "now": timezone.now()}
+    now = timezone.now()
+    about = {"credential": slot, "credentials": [slot], "grant": slot.grant, "by": holder}
+    return {**about, "now": now, "organization": None, "keys": [slot], "not_before": now}
 
 
 def tell(function, subjects, **words):

@@ -12,8 +12,8 @@ from django.utils import timezone
 from prometheus_client import generate_latest
 
 from portal.credentials.enums import CredentialStatus, FreezeLevel, GrantStatus
-from portal.credentials.selectors import Selector
-from portal.credentials.services import preview_revocation, start_revocation
+from portal.credentials.services import preview_revocation, start_revocation, word_of
+from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from portal.metrics import standing
 from portal.models import Heartbeat
@@ -116,8 +116,14 @@ def test_a_grant_that_begins_later_is_owed_nothing_until_then():
 @pytest.mark.django_db
 def test_the_holders_of_a_case_are_owed_word_since_it_was_confirmed():
     (key, _token), by = stories.claimed(), stories.responder()
-    case = preview_revocation(selector=Selector("kids", key.kid), reason="incident", note="", by=by)
-    case = start_revocation(revocation_id=case.pk, digest=case.digest, typed_count="1", by=by)
+    case = preview_revocation(selector=Selector(kids=key.kid), reason="incident", note="", by=by)
+    case = start_revocation(
+        revocation_id=case.pk,
+        digest=case.digest,
+        typed_count="1",
+        typed_word=word_of(case.digest),
+        by=by,
+    )
     revocation = standing.owed()["revocation"]
     assert (revocation.waiting, revocation.since) == (1, case.confirmed_at)
 

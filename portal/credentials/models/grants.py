@@ -1,4 +1,4 @@
-"""Grants, the credentials under them, and cases of revocation."""
+"""Grants, the credentials under them, freezes, and what was used."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,10 +17,8 @@ from portal.credentials.enums import (
     CredentialStatus,
     FreezeLevel,
     GrantStatus,
-    ItemStatus,
     KeyKind,
     RevocationReason,
-    RevocationStatus,
 )
 from portal.credentials.lifecycle import LIVE
 from portal.programs.models import RolloutPhase
@@ -220,67 +218,6 @@ class CredentialUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.credential_id}"
-
-
-class Revocation(models.Model):
-    """A case: one selector, its frozen preview, and what became of every key in it."""
-
-    ref = models.CharField(max_length=16, unique=True, default=partial(new_reference, "CASE"))
-    status = models.CharField(
-        max_length=30, choices=RevocationStatus, default=RevocationStatus.DRAFTED
-    )
-    # {"by": "release|phase|organization|person|kids", "value": ref or list of kids}
-    selector = models.JSONField()
-    reason = models.CharField(max_length=20, choices=RevocationReason)
-    note = models.TextField(blank=True, help_text="For staff; partners never see it")
-    count = models.PositiveIntegerField(default=0)
-    digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the frozen kids")
-    requested_at = models.DateTimeField(default=timezone.now)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    previewed_at = models.DateTimeField(null=True)
-    expires_at = models.DateTimeField(null=True)
-    confirmed_at = models.DateTimeField(null=True)
-    confirmed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
-    )
-    completed_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ("-id",)
-        constraints: ClassVar = [both_or_neither("revocation", "confirmed_at", "confirmed_by")]
-
-    def __str__(self) -> str:
-        return self.ref
-
-
-class RevocationItem(models.Model):
-    """One key of a case. An unfinished item is a row the worker must finish."""
-
-    revocation = models.ForeignKey(Revocation, models.PROTECT, related_name="items")
-    credential = models.ForeignKey(Credential, models.PROTECT, related_name="revocation_items")
-    status = models.CharField(max_length=10, choices=ItemStatus, default=ItemStatus.FROZEN)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=timezone.now)
-    last_error = models.CharField(max_length=200, blank=True)
-    done_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ("id",)
-        indexes: ClassVar = [
-            models.Index(
-                fields=["next_attempt_at"],
-                name="item_work",
-                condition=models.Q(status__in=[ItemStatus.PENDING, ItemStatus.FAILED]),
-            ),
-        ]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["revocation", "credential"], name="revocation_item_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.revocation_id}/{self.credential_id}"
 
 
 class Freeze(models.Model):

@@ -1,0 +1,376 @@
+"""A case of revocation, as pages, files and the command show it, put together from stored rows.
+
+Each function makes one part in a fixed number of statements, however many keys there are; none
+decides anything.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from accounts.models import Membership
+from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
+from portal.credentials.models import Revocation, RevocationItem, RevocationParty
+from portal.credentials.selectors import KEEPERS, progress
+from portal.credentials.targets import THINGS, target_of
+from portal.errors import Invalid
+from portal.programs.enums import RiskTier
+from portal.programs.models import Capability
+from portal.programs.selectors import TIER_ORDER
+
+MOST_BARS = 8
+LATELY, YOUNG = timedelta(hours=1), timedelta(days=1)
+CRITERIA = {  # as a responder is likeliest to have them in hand
+    "kids": "Key ids",
+    "person": "Person",
+    "organization": "Organisation",
+    "application": "Application",
+    "capability": "Capability",
+    "phase": "Phase",
+    "release": "Release",
+    "reviewer": "Ruled on by",
+    "issued_from": "Issued from",
+    "issued_until": "Issued before",
+    "used_from": "Last used from",
+    "used_until": "Last used before",
+}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One of those that a case was chosen by, in words."""
+
+    label: str
+    words: str
+    ref: str = ""
+
+
+def criteria(revocation: Revocation) -> list[Criterion]:
+    """The selector in words; a thing that is gone since keeps its reference."""
+    return [_criterion(name, value) for name, value in revocation.selector.items()]
+
+
+def in_words(revocation: Revocation) -> str:
+    """The selector in short, with references as they are: for a list of cases."""
+    told = {
+        name: f"{len(value):,}" if name == "kids" else value
+        for name, value in revocation.selector.items()
+    }
+    return "; ".join(f"{CRITERIA[name]}: {value}" for name, value in told.items())
+
+
+def _criterion(name: str, value: Any) -> Criterion:
+    label = CRITERIA[name]
+    if name == "kids":
+        return Criterion(label, f"{len(value):,} named")
+    if name in THINGS:
+        try:
+            return Criterion(label, str(target_of(name, value)), value)
+        except Invalid:
+            return Criterion(label, value)
+    if name.startswith(("issued", "used")):
+        return Criterion(label, f"{datetime.fromisoformat(value):%-d %B %Y, %H:%M} UTC")
+    return Criterion(label, value)
+
+
+Bars = list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Who and what a case hits."""
+
+    keys: int
+    holders: int
+    claimed: int  # in use; the others wait to be claimed or prepared
+    by_organization: Bars
+    by_phase: Bars
+    by_capability: Bars
+    highest: RiskTier | None
+    mails: int  # what will be, or was, sent
+    used_lately: int  # let through within the last hour
+    young: int  # claimed within the last day
+
+    @property
+    def unclaimed(self) -> int:
+        return self.keys - self.claimed
+
+
+def figures(revocation: Revocation) -> Figures:
+    """Counted by the database in a fixed number of statements."""
+    items, now = revocation.items.order_by(), timezone.now()
+    counted = items.aggregate(
+        keys=Count("pk"),
+        holders=Count("credential__grant__holder", distinct=True),
+        claimed=Count("credential__claimed_at"),
+        used_lately=Count("pk", filter=Q(credential__use__last_used_at__gte=now - LATELY)),
+        young=Count("pk", filter=Q(credential__claimed_at__gte=now - YOUNG)),
+    )
+    scopes = _by_scope(items)
+    return Figures(
+        **counted,
+        by_organization=_bars(items, "credential__grant__organization__name", "Individuals"),
+        by_phase=_phases(items),
+        by_capability=_most([(scope, count) for (_release, scope), count in scopes.items()]),
+        highest=_highest(scopes),
+        mails=0 if revocation.rehearsal else _mails(items),
+    )
+
+
+def _mails(items: QuerySet[RevocationItem]) -> int:
+    """Whoever looks after an organisation's keys gets one, and each holder who does not."""
+    partners = items.exclude(credential__grant__organization=None).values(
+        "credential__grant__organization"
+    )
+    keepers = Membership.objects.filter(
+        organization__in=partners, role__in=KEEPERS, user__suspended_at=None
+    )
+    keeps = keepers.filter(
+        organization=OuterRef("credential__grant__organization"),
+        user=OuterRef("credential__grant__holder"),
+    )
+    holders = items.exclude(Exists(keeps)).values(
+        "credential__grant__organization", "credential__grant__holder"
+    )
+    return keepers.count() + holders.distinct().count()
+
+
+def _bars(items: QuerySet[RevocationItem], path: str, without: str) -> Bars:
+    rows = items.values_list(path).annotate(n=Count("pk")).order_by("-n", path)
+    return _most([(words or without, count) for words, count in rows])
+
+
+def _phases(items: QuerySet[RevocationItem]) -> Bars:
+    release, phase = "credential__grant__phase__release__name", "credential__grant__phase__name"
+    rows = items.values_list(release, phase).annotate(n=Count("pk")).order_by("-n", release, phase)
+    return _most([(f"{of}: {name}", count) for of, name, count in rows])
+
+
+def _by_scope(items: QuerySet[RevocationItem]) -> dict[tuple[int, str], int]:
+    rows = (
+        items.annotate(scope=Func(F("credential__scopes"), function="unnest"))
+        .values_list("credential__grant__phase__release", "scope")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "scope")
+    )
+    return {(release, scope): count for release, scope, count in rows}
+
+
+def _highest(scopes: Iterable[tuple[int, str]]) -> RiskTier | None:
+    """The riskiest tier that any of the keys reaches; critical for a scope nobody knows."""
+    pairs = set(scopes)
+    known = Capability.objects.filter(release__in={release for release, _scope in pairs})
+    tiers = {(each.release_id, each.scope): RiskTier(each.tier) for each in known}
+    return max(
+        (tiers.get(pair, RiskTier.CRITICAL) for pair in pairs),
+        key=TIER_ORDER.index,
+        default=None,
+    )
+
+
+def _most(rows: Bars) -> Bars:
+    """The longest bars, equal words put together, and the rest as one."""
+    together: dict[str, int] = {}
+    for words, count in rows:
+        together[words] = together.get(words, 0) + count
+    bars = sorted(together.items(), key=lambda bar: -bar[1])
+    shown, rest = bars[:MOST_BARS], bars[MOST_BARS:]
+    if rest:
+        shown.append((f"{len(rest)} others", sum(count for _words, count in rest)))
+    return shown
+
+
+@dataclass(frozen=True)
+class Headway:
+    """How far the workers are. The keys are dead throughout."""
+
+    counts: dict[str, int]  # items by status
+    told: int
+    parties: int
+    mails: int
+    elapsed: timedelta
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def marked(self) -> int:
+        """Keys on which it is written that they are dead."""
+        return self.total - self.counts[ItemStatus.FROZEN]
+
+    @property
+    def killed(self) -> int:
+        return self.total - self.counts[ItemStatus.SKIPPED]
+
+    @property
+    def done(self) -> int:
+        return self.total - sum(self.counts[each] for each in _UNDONE)
+
+    @property
+    def rate(self) -> float:
+        """Keys seen to a second, over the whole run."""
+        seconds = self.elapsed.total_seconds()
+        return self.done / seconds if seconds else 0.0
+
+    @property
+    def time_left(self) -> timedelta | None:
+        """At the rate so far; None where there is none yet."""
+        return timedelta(seconds=round((self.total - self.done) / self.rate)) if self.rate else None
+
+
+_UNDONE = (ItemStatus.FROZEN, ItemStatus.PENDING, ItemStatus.FAILED)
+
+
+def headway(revocation: Revocation) -> Headway:
+    began = revocation.confirmed_at or timezone.now()
+    parties = revocation.parties.aggregate(
+        told=Count("pk", filter=Q(status=PartyStatus.DONE)),
+        parties=Count("pk"),
+        mails=Coalesce(Sum("mails"), 0),
+    )
+    elapsed = (revocation.completed_at or timezone.now()) - began
+    return Headway(counts=progress(revocation), elapsed=elapsed, **parties)
+
+
+def failing(revocation: Revocation) -> QuerySet[RevocationParty]:
+    """Partners who could not be told yet, the most tried first."""
+    failed = revocation.parties.filter(status=PartyStatus.FAILED).order_by("-attempts", "pk")
+    return failed.select_related("organization", "holder")
+
+
+def items_of(revocation: Revocation) -> QuerySet[RevocationItem]:
+    """Every key of the case, with what a list of them shows."""
+    return revocation.items.select_related(
+        "credential__grant__holder",
+        "credential__grant__organization",
+        "credential__grant__phase__release",
+    ).order_by("pk")
+
+
+COLUMNS = {
+    "kid": "credential__kid",
+    "grant": "credential__grant__ref",
+    "holder": "credential__grant__holder__ref",
+    "holder_email": "credential__grant__holder__email",
+    "organization": "credential__grant__organization__name",
+    "release": "credential__grant__phase__release__name",
+    "phase": "credential__grant__phase__name",
+    "key_status": "credential__status",
+    "revoked_at": "credential__revoked_at",
+    "outcome": "status",
+    "told_at": "done_at",
+    "attempts": "attempts",
+    "last_error": "last_error",
+}
+
+
+def export(revocation: Revocation) -> Iterator[list[Any]]:
+    """The case as rows for a file, the names of the columns first; read as it is written."""
+    yield list(COLUMNS)
+    rows = revocation.items.order_by("pk").values_list(*COLUMNS.values())
+    for row in rows.iterator(chunk_size=2000):
+        yield [plain_cell(value) for value in row]
+
+
+def plain_cell(value: Any) -> Any:
+    """Times in UTC; text that a spreadsheet would take for a formula made harmless."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def overview(case: Revocation) -> dict[str, Any]:
+    """The head of the page: what it is, in big plain numbers, and how long a preview is good."""
+    counted = figures(case)
+    left = time_left(case)
+    return {
+        "heading": _heading(case),
+        "criteria": criteria(case),
+        "figures": counted,
+        "numbers": _numbers(case, counted),
+        "left_out": _left_out(case),
+        "surprises": surprises(case, counted),
+        "exclusions": case.exclusions.select_related("credential"),
+        "time_left": left,
+        "left_words": _span(left) if left else "",
+    }
+
+
+def _span(left: timedelta) -> str:
+    minutes = max(1, round(left.total_seconds() / 60))
+    if minutes >= 120:
+        return f"{minutes // 60} hours"
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def _heading(case: Revocation) -> str:
+    keys = "1 key" if case.count == 1 else f"{case.count:,} keys"
+    if case.is_contained:
+        return f"{keys} contained: refused, not revoked"
+    return {
+        RevocationStatus.PREVIEWED: f"Revoke {keys}?",
+        RevocationStatus.AWAITING_SECOND: f"Revoke {keys}? One has confirmed, one more is needed",
+        RevocationStatus.RUNNING: "Revoked; partners are being told",
+        RevocationStatus.COMPLETED_WITH_STRAGGLERS: "Revoked; some partners are not told yet",
+        RevocationStatus.COMPLETED: "Revoked, and every partner told",
+        RevocationStatus.CANCELLED: f"{keys.capitalize()} looked at, none revoked",
+        RevocationStatus.EXPIRED: f"{keys.capitalize()} looked at, none revoked",
+    }.get(RevocationStatus(case.status), case.ref)
+
+
+def _numbers(case: Revocation, counted: Figures) -> Bars:
+    """Of a preview what would be hit; afterwards what was."""
+    if case.confirmed_at:
+        done = headway(case)
+        first: Bars = [("keys dead", done.killed), ("holders", counted.holders)]
+        return [*first, ("dead before", done.total - done.killed)]
+    return [
+        ("keys in all", counted.keys),
+        ("in use", counted.claimed),
+        ("used in the last hour", counted.used_lately),
+        ("not claimed yet", counted.unclaimed),
+        ("holders", counted.holders),
+    ]
+
+
+def surprises(case: Revocation, counted: Figures) -> list[str]:
+    """What somebody in a hurry would want pointed out before confirming."""
+    said = []
+    if counted.used_lately:
+        said.append(f"{counted.used_lately:,} of them worked within the last hour.")
+    if counted.young:
+        said.append(f"{counted.young:,} were claimed within the last day.")
+    if counted.keys > 1 and len(counted.by_organization) == 1:
+        said.append(f"All belong to {counted.by_organization[0][0]}.")
+    if counted.highest == RiskTier.CRITICAL:
+        said.append("Some reach a critical capability.")
+    spared = case.exclusions.count()
+    if spared:
+        said.append(f"{spared:,} stay alive, as you have said.")
+    return said
+
+
+def _left_out(case: Revocation) -> str:
+    named = len(case.selector.get("kids", []))
+    dead = named - case.count - case.exclusions.count()
+    if dead <= 0 or len(case.selector) > 1:
+        return ""
+    are = "is" if dead == 1 else "are"
+    return f"{dead:,} of the {named:,} key ids named {are} dead already and left out."
+
+
+def time_left(case: Revocation) -> timedelta | None:
+    """Until when a preview can be confirmed; None when it is too late or no preview."""
+    undecided = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
+    if case.status not in undecided or case.expires_at is None:
+        return None
+    left = case.expires_at - timezone.now()
+    return left if left > timedelta(0) else None

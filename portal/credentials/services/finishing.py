@@ -1,0 +1,226 @@
+"""What workers do for a confirmed case: write on each key that it is dead, then tell partners.
+
+One worker at a time has a case, for as long as its lease; every step locks the case and checks the
+fence, so a lease never ends in the middle of one, and a worker that was thought dead and wakes up
+changes nothing. Each step is a transaction of its own: killed
+anywhere, the next worker goes on where it stopped, and nothing is done twice.
+"""
+
+import time
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet, Sum
+from django.utils import timezone
+
+from portal.audit.services import Actor
+from portal.credentials import notices, tasks
+from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
+from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
+from portal.credentials.selectors import UNTOLD
+from portal.credentials.services.killing import bar_new_keys, kill_credentials
+from portal.credentials.services.moving import move_revocation
+from portal.doorbell import ring
+
+MARK_AT_ONCE = 1000
+LEASE = timedelta(seconds=15)
+WORK_FOR = 5.0  # seconds a task
+GIVE_UP_WAITING_AFTER = 5  # attempts, after which a case counts as completed with stragglers
+_PAUSE = timedelta(seconds=10)
+_OPEN = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
+
+
+class LeaseLostError(Exception):
+    """Another worker has the case by now."""
+
+
+def mark_some(revocation: Revocation) -> int:
+    """Write on up to MARK_AT_ONCE keys that they are revoked, with an event each; returns how
+    many were looked at. The caller holds the case's row.
+    """
+    frozen = revocation.items.filter(status=ItemStatus.FROZEN).order_by("credential_id")
+    ids = list(frozen.values_list("credential_id", flat=True)[:MARK_AT_ONCE])
+    if not ids:
+        return 0
+    keys = Credential.objects.filter(pk__in=ids)
+    by = revocation.confirmed_by
+    assert by is not None  # noqa: S101 - a constraint holds it; said for the type checker
+    killed = kill_credentials(
+        keys,
+        reason=revocation.reason,
+        by=by,
+        by_staff=not revocation.rehearsal,
+        case=revocation.ref,
+    )
+    if not revocation.rehearsal:
+        bar_new_keys(keys, by=by)
+    now = timezone.now()
+    items = revocation.items.filter(status=ItemStatus.FROZEN)
+    dead = {"status": ItemStatus.PENDING, "next_attempt_at": now}
+    if revocation.rehearsal:  # nobody is told of a drill
+        dead = {"status": ItemStatus.DONE, "done_at": now}
+    items.filter(credential__in=killed).update(**dead)
+    items.filter(credential__in=ids).update(status=ItemStatus.SKIPPED, done_at=now)
+    return len(ids)
+
+
+def finish_revocation(*, revocation_id: int, by: Actor) -> int:
+    """Go on with a case for some seconds; returns how many keys and partners were seen to.
+
+    Rings for what is left, and closes the case when nothing is.
+    """
+    fence = _take_lease(revocation_id)
+    if fence is None:
+        return 0
+    done, ends = 0, time.monotonic() + WORK_FOR
+    while step := _mark_step(revocation_id, fence) or _tell_step(revocation_id, fence):
+        done += step
+        if time.monotonic() >= ends:
+            break
+    more = _close_if_finished(revocation_id, fence, by=by)
+    if more and done:
+        ring(tasks.finish_revocation, revocation_id)
+    return done
+
+
+@transaction.atomic
+def _take_lease(revocation_id: int) -> int | None:
+    """The fence to write with; None while another worker has the case, or nobody may."""
+    now = timezone.now()
+    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+    case = (
+        Revocation.objects.select_for_update(skip_locked=True)
+        .filter(free, pk=revocation_id, status__in=_OPEN)
+        .first()
+    )
+    if case is None:
+        return None
+    case.leased_until, case.fence = now + LEASE, case.fence + 1
+    case.save(update_fields=["leased_until", "fence"])
+    return case.fence
+
+
+def _held(revocation_id: int, fence: int) -> Revocation:
+    """The case, locked; raises LeaseLostError when it is another worker's by now."""
+    case = Revocation.objects.select_for_update().filter(pk=revocation_id, fence=fence).first()
+    if case is None:
+        raise LeaseLostError
+    return case
+
+
+@transaction.atomic
+def _mark_step(revocation_id: int, fence: int) -> int:
+    return mark_some(_held(revocation_id, fence))
+
+
+def _tell_step(revocation_id: int, fence: int) -> int:
+    """Tell one partner; returns 0 when there is none to be told now."""
+    party_id = _next_party(revocation_id, fence)
+    if party_id is None:
+        return 0
+    try:
+        _tell(revocation_id, fence, party_id)
+    except LeaseLostError:
+        raise
+    except Exception as error:  # noqa: BLE001 - counted on the row, shown, retried without end
+        _postpone(party_id, error)
+    return 1
+
+
+@transaction.atomic
+def _next_party(revocation_id: int, fence: int) -> int | None:
+    case = _held(revocation_id, fence)
+    if case.paused_at or case.rehearsal:
+        return None
+    if not case.parties.exists():
+        _find_parties(case)
+    due = case.parties.filter(status__in=UNTOLD, next_attempt_at__lte=timezone.now())
+    return due.order_by("next_attempt_at", "pk").values_list("pk", flat=True).first()
+
+
+def _find_parties(case: Revocation) -> None:
+    """Who has to be told, once every key is marked: in one statement, however many keys."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {RevocationParty._meta.db_table}"  # noqa: S608 - our own table's name
+            " (revocation_id, organization_id, holder_id, status, keys, mails, attempts,"
+            "  next_attempt_at, last_error)"
+            " SELECT item.revocation_id, right_.organization_id,"
+            "  CASE WHEN right_.organization_id IS NULL THEN right_.holder_id END,"
+            "  %s, count(*), 0, 0, %s, ''"
+            " FROM credentials_revocationitem AS item"
+            " JOIN credentials_credential AS key ON key.id = item.credential_id"
+            " JOIN credentials_grant AS right_ ON right_.id = key.grant_id"
+            " WHERE item.revocation_id = %s AND item.status = %s GROUP BY 1, 2, 3",
+            [PartyStatus.PENDING.value, timezone.now(), case.pk, ItemStatus.PENDING.value],
+        )
+
+
+@transaction.atomic
+def _tell(revocation_id: int, fence: int, party_id: int) -> None:
+    """Queue this partner's mails and mark its keys as told of, in one transaction."""
+    case = _held(revocation_id, fence)
+    party = RevocationParty.objects.select_for_update(of=("self",)).get(pk=party_id)
+    items = _items_of(case, party)
+    ids = list(items.values_list("credential_id", flat=True))
+    keys = Credential.objects.filter(pk__in=ids).select_related(
+        "grant__holder", "grant__phase__release"
+    )
+    party.mails = notices.keys_revoked(
+        party.organization, list(keys.order_by("pk")), reason=case.reason, not_before=_slot(case)
+    )
+    items.update(status=ItemStatus.DONE, done_at=timezone.now(), last_error="")
+    party.status, party.done_at, party.last_error = PartyStatus.DONE, timezone.now(), ""
+    party.save(update_fields=["status", "done_at", "last_error", "mails"])
+
+
+def _items_of(case: Revocation, party: RevocationParty) -> QuerySet[RevocationItem]:
+    whose = {"credential__grant__organization": party.organization_id}
+    if party.organization_id is None:
+        whose = {
+            "credential__grant__organization__isnull": True,
+            "credential__grant__holder": party.holder_id,
+        }
+    return case.items.filter(status__in=[ItemStatus.PENDING, ItemStatus.FAILED], **whose)
+
+
+def _slot(case: Revocation) -> datetime:
+    """When the next mail may leave: thousands at once would be taken for spam, and would keep
+    every other mail waiting.
+    """
+    queued = case.parties.aggregate(sent=Sum("mails"))["sent"] or 0
+    began = case.confirmed_at or timezone.now()
+    return began + timedelta(minutes=queued / settings.MAILS_PER_MINUTE)
+
+
+def _postpone(party_id: int, error: Exception) -> None:
+    RevocationParty.objects.filter(pk=party_id, status__in=UNTOLD).update(
+        status=PartyStatus.FAILED,
+        attempts=F("attempts") + 1,
+        last_error=type(error).__name__,
+        next_attempt_at=timezone.now() + _PAUSE,
+    )
+
+
+@transaction.atomic
+def _close_if_finished(revocation_id: int, fence: int, *, by: Actor) -> bool:
+    """Hand the case back; True when there is more to do."""
+    case = _held(revocation_id, fence)
+    case.leased_until = None
+    case.save(update_fields=["leased_until"])
+    if case.items.filter(status=ItemStatus.FROZEN).exists():
+        return True
+    untold = case.parties.filter(status__in=UNTOLD)
+    waiting = case.items.filter(status=ItemStatus.PENDING)
+    if not untold.exists() and not waiting.exists():
+        case.completed_at = timezone.now()
+        move_revocation(case, to=RevocationStatus.COMPLETED, by=by)
+        return False
+    if (
+        case.status == RevocationStatus.RUNNING
+        and untold.exists()
+        and not untold.filter(attempts__lt=GIVE_UP_WAITING_AFTER).exists()
+    ):
+        move_revocation(case, to=RevocationStatus.COMPLETED_WITH_STRAGGLERS, by=by)
+    return not case.paused_at

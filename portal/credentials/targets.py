@@ -1,0 +1,262 @@
+"""Whom a case of revocation hits: criteria that all have to hold, and the keys they name."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, cast
+
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Coalesce
+from django.utils.dateparse import parse_datetime
+
+from accounts.models import Organization, User
+from portal.applications.models import Application
+from portal.credentials.enums import KeyKind
+from portal.credentials.lifecycle import LIVE
+from portal.credentials.models import Credential, Grant, Revocation
+from portal.errors import Invalid
+from portal.programs.models import Capability, ModelRelease, RolloutPhase
+from portal.redaction import redact
+
+_KID = re.compile(r"[0-9A-Za-z]{16}")
+_KID_IN_KEY = re.compile(r"tpk_(?:live|test)_([0-9A-Za-z]{16})(?![0-9A-Za-z])")
+_BETWEEN_KIDS = re.compile(r"[\s,;\"'`]+")
+MOST_KIDS = 100_000
+
+Thing = ModelRelease | RolloutPhase | Organization | User | Application
+THINGS: dict[str, type[Thing]] = {
+    "release": ModelRelease,
+    "phase": RolloutPhase,
+    "organization": Organization,
+    "person": User,
+    "application": Application,
+    "reviewer": User,
+}
+# Of the key: the path to what a criterion names.
+_PATHS = {
+    "release": "grant__phase__release",
+    "phase": "grant__phase",
+    "organization": "grant__organization",
+    "person": "grant__holder",
+    "application": "grant__application",
+}
+_TIMES = ("issued_from", "issued_until", "used_from", "used_until")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selector:
+    """Criteria of which every one that is given has to hold.
+
+    The first five are references; for a person or reviewer an e-mail address will do, for an
+    organisation its name. `capability` is a scope; `reviewer` whoever made a ruling on the
+    application; issued means claimed, or asked for where nobody has claimed it; `kids` are kids
+    or whole keys as somebody pasted them. From is inclusive, until exclusive.
+    """
+
+    release: str = ""
+    phase: str = ""
+    organization: str = ""
+    person: str = ""
+    application: str = ""
+    reviewer: str = ""
+    capability: str = ""
+    issued_from: datetime | None = None
+    issued_until: datetime | None = None
+    used_from: datetime | None = None
+    used_until: datetime | None = None
+    kids: str = ""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The criteria that are set, by name, in the order they are told in."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value}
+
+    def as_json(self) -> dict[str, str | list[str]]:
+        """What is kept with the case; addresses and names are replaced by references."""
+        kept: dict[str, str | list[str]] = {}
+        for name, value in self.given.items():
+            if name == "kids":
+                kept[name] = sorted(set(split_kids(value)))
+            elif name in THINGS:
+                kept[name] = target_of(name, value).ref
+            else:
+                kept[name] = value.isoformat() if isinstance(value, datetime) else value.strip()
+        return kept
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> "Selector":
+        """Of `as_json`."""
+        given = dict(kept)
+        if "kids" in given:
+            given["kids"] = "\n".join(given["kids"])
+        for name in _TIMES:
+            if name in given:
+                given[name] = parse_datetime(given[name])
+        return cls(**given)
+
+    def closed(self, now: datetime) -> "Selector":
+        """With an end to whatever began: what is issued or used later was not meant."""
+        issued = self.issued_until or (now if self.issued_from else None)
+        used = self.used_until or (now if self.used_from else None)
+        return replace(self, issued_until=issued, used_until=used)
+
+
+def live_credentials(selector: Selector, *, rehearsal: bool = False) -> QuerySet[Credential]:
+    """The keys that could give access now or later and that every criterion names; in a rehearsal
+    keys to test alone.
+
+    Raises Invalid, by the criterion's name, when one names nothing known, and when none is given.
+    """
+    if not selector.given:
+        raise Invalid("selector_empty", "Say which keys: by one criterion at least.")
+    found = Credential.objects.filter(status__in=LIVE)
+    if rehearsal:
+        found = found.filter(kind=KeyKind.TEST)
+    for name, value in selector.given.items():
+        found = found.filter(_criterion(name, value))
+    if selector.issued_from or selector.issued_until:
+        found = found.annotate(issued_at=Coalesce("claimed_at", "requested_at"))
+        found = _between(found, "issued_at", selector.issued_from, selector.issued_until)
+    return _between(found, "use__last_used_at", selector.used_from, selector.used_until)
+
+
+def _criterion(name: str, value: Any) -> Q:
+    if name == "kids":
+        return Q(kid__in=_all_known(value))
+    if name == "capability":
+        return Q(scopes__contains=[_known_scope(value)])
+    if name == "reviewer":
+        ruled = Application.objects.filter(decisions__decided_by__ref=target_of(name, value).ref)
+        return Q(grant__application__in=ruled)
+    return Q(**{_PATHS[name]: target_of(name, value)}) if name in _PATHS else Q()
+
+
+def _between(
+    rows: QuerySet[Credential], field: str, since: datetime | None, until: datetime | None
+) -> QuerySet[Credential]:
+    if since:
+        rows = rows.filter(**{f"{field}__gte": since})
+    return rows.filter(**{f"{field}__lt": until}) if until else rows
+
+
+def target_of(name: str, value: str) -> Thing:
+    """What a criterion points at; raises Invalid when there is no such thing."""
+    model, value = THINGS[name], value.strip()
+    rows: Any = model._default_manager
+    # A reference first: anybody may name an organisation like somebody else's reference.
+    target = rows.filter(ref=value.upper()).first()
+    if target is None and model is User:
+        target = rows.filter(email=value.lower()).first()
+    if target is None and model is Organization:
+        target = rows.filter(name=value).first()
+    if target is None:
+        raise _nothing(name, value)
+    return cast("Thing", target)
+
+
+def _known_scope(value: str) -> str:
+    scope = value.strip()
+    if not Capability.objects.filter(scope=scope).exists():
+        raise _nothing("capability", value)
+    return scope
+
+
+def _nothing(name: str, value: str) -> Invalid:
+    told = f"Nothing is known as “{redact(value)[:100]}”. Copy the reference from its page."
+    return Invalid("selector_matches_nothing", told, {name: told})
+
+
+# --- What gets no new key after a case ----------------------------------------------------------
+def barred_grants(grants: Iterable[Grant]) -> set[int]:
+    """Ids of those grants that get no new key: since they were opened, or allowed new keys again,
+    staff revoked one of their keys, or every key of a kind that takes in all of theirs.
+    """
+    since = Coalesce(OuterRef("new_keys_allowed_at"), OuterRef("opened_at"))
+    keys = Credential.objects.filter(
+        grant=OuterRef("pk"), revoked_by_staff=True, revoked_at__gt=since
+    )
+    cases = _cases_that_take_in_whole_grants().filter(_covering(), confirmed_at__gt=since)
+    barred = Grant.objects.filter(Exists(keys) | Exists(cases), pk__in=[each.pk for each in grants])
+    return set(barred.values_list("pk", flat=True))
+
+
+def _cases_that_take_in_whole_grants() -> QuerySet[Revocation]:
+    """Those whose criteria are about grants, so that a key to come would be meant as well."""
+    about_grants = [*_PATHS, "capability"]
+    others = [each.name for each in fields(Selector) if each.name not in about_grants]
+    return (
+        Revocation.objects.filter(rehearsal=False, selector__has_any_keys=about_grants)
+        .exclude(selector__has_any_keys=others)
+        .annotate(**{f"by_{name}": KT(f"selector__{name}") for name in about_grants})
+        .annotate(place=_place_of_capability())
+    )
+
+
+def _place_of_capability() -> Func:
+    """Where it stands among the scopes of the grant outside; NULL when it does not."""
+    return Func(
+        OuterRef("scopes"),
+        Cast(F("by_capability"), Grant._meta.get_field("scopes").base_field),
+        function="array_position",
+        output_field=IntegerField(),
+    )
+
+
+def _covering() -> Q:
+    """Every criterion of the case holds for the grant outside."""
+    holds = Q(by_capability__isnull=True) | Q(place__isnull=False)
+    for name, path in _PATHS.items():
+        theirs = OuterRef(f"{path.removeprefix('grant__')}__ref")
+        holds &= Q(**{f"by_{name}__isnull": True}) | Q(**{f"by_{name}": theirs})
+    return holds
+
+
+# --- Kids ---------------------------------------------------------------------------------------
+def split_kids(text: str) -> list[str]:
+    """The kids in pasted text; a whole key, in quotes or behind a name, is cut down to its kid."""
+    return [_cut(word) for word in _BETWEEN_KIDS.split(text) if word]
+
+
+def pick_kids(text: str) -> tuple[list[str], list[int]]:
+    """(the kids in pasted text, the numbers of the lines that hold anything else)."""
+    kids, odd = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = split_kids(line)
+        fitting = [word for word in words if _KID.fullmatch(word)]
+        kids += fitting
+        if len(fitting) < len(words):
+            odd.append(number)
+    return kids, odd
+
+
+def kids_meant(text: str) -> list[str]:
+    """The kids in a search; anything else is left out."""
+    return [kid for kid in split_kids(text) if _KID.fullmatch(kid)]
+
+
+def _cut(word: str) -> str:
+    found = _KID_IN_KEY.search(word)
+    return found[1] if found else word
+
+
+def known_kids(text: str) -> set[str]:
+    """Those of the kids in pasted text that are ours, whatever became of them."""
+    kids = set(split_kids(text))
+    return set(Credential.objects.filter(kid__in=kids).values_list("kid", flat=True))
+
+
+def _all_known(text: str) -> set[str]:
+    kids = set(split_kids(text))
+    if not kids or len(kids) > MOST_KIDS:
+        told = f"Paste between 1 and {MOST_KIDS:,} key ids."
+        raise Invalid("kids_count", told, {"kids": told})
+    known = known_kids(text)
+    unknown = sorted(kid if _KID.fullmatch(kid) else "(malformed)" for kid in kids - known)
+    if unknown:
+        shown = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        told = f"{len(unknown)} of {len(kids)} are not known: {shown}. Remove or correct them."
+        raise Invalid("kids_unknown", told, {"kids": told})
+    return known
