@@ -50,6 +50,11 @@ def is_owner(user: User, organization: Organization) -> bool:
     return _role(user, organization) == MemberRole.OWNER
 
 
+def runs_integrations(user: User, organization: Organization) -> bool:
+    """Who looks after the organisation's machines: its owners and technical contacts."""
+    return _role(user, organization) in {MemberRole.OWNER, MemberRole.TECHNICAL_CONTACT}
+
+
 def can_invite_member(user: User, organization: Organization) -> Verdict:
     standing = _owner_in_good_standing(user, organization)
     if not standing:

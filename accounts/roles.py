@@ -20,9 +20,11 @@ _PROGRAMME = _view(
 _FILES = _view("applications", "application", "revision", "message") | _view(
     "reviews", "assignment", "review", "conflictofinterest", "decision"
 )
-_KEYS = _view(
-    "credentials", "grant", "credential", "revocation", "revocationitem", "freeze"
-) | _view("gateway", "gateway")
+_KEYS = (
+    _view("credentials", "grant", "credential", "revocation", "revocationitem", "freeze")
+    | _view("gateway", "gateway")
+    | _view("webhooks", "endpoint", "delivery")
+)
 _SUSPEND = frozenset({"accounts.suspend_user", "accounts.suspend_organization"})
 _MAIL = frozenset({"mail.view_outgoingmail", "mail.retry_mail"})
 
@@ -38,7 +40,7 @@ _RESPONDER = (
     | _SUSPEND
     | _view("audit", "event")
     | {"credentials.revoke_credentials", "credentials.freeze_access"}
-    | {"programs.halt_phase", "gateway.manage_gateways"}
+    | {"programs.halt_phase", "gateway.manage_gateways", "webhooks.disable_endpoint"}
 )
 
 ROLE_PERMISSIONS: dict[StaffRole, frozenset[str]] = {
@@ -51,7 +53,8 @@ ROLE_PERMISSIONS: dict[StaffRole, frozenset[str]] = {
     | _MAIL
     | _edit("programs", "modelrelease", "capability", "rolloutphase", "question")
     | {"programs.add_agreementversion", "programs.delete_question", "programs.halt_phase"}
-    | {"gateway.manage_gateways", "accounts.suspend_organization", "accounts.add_verification"},
+    | {"gateway.manage_gateways", "accounts.suspend_organization", "accounts.add_verification"}
+    | {"webhooks.disable_endpoint"},
     StaffRole.INCIDENT_RESPONDER: _RESPONDER,
     StaffRole.INCIDENT_LEAD: _RESPONDER | {"credentials.break_glass"},
     StaffRole.AUDITOR: _PEOPLE

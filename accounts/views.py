@@ -206,6 +206,7 @@ def _organization_page(
         "form": form,
         "can_invite": policies.can_invite_member(user, organization),
         "is_owner": policies.is_owner(user, organization),
+        "runs_integrations": policies.runs_integrations(user, organization),
         "is_member": any(member["is_you"] for member in members),
     }
     return render(request, "accounts/organization.html", page, status=status)

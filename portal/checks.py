@@ -80,15 +80,15 @@ def _nothing_but_ids(conf: Conf) -> bool:
 
 
 def _reconciling(conf: Conf) -> bool:
-    """Beat must reconcile keys and mails at least every minute: that is what finishes whatever the
-    broker lost.
+    """Beat must reconcile keys, mails and webhooks at least every minute: that is what finishes
+    whatever the broker lost.
     """
     often = {
         entry["task"]
         for entry in conf["beat_schedule"].values()
         if float(entry["schedule"]) <= RECONCILE_WITHIN
     }
-    return {"credentials.reconcile", "mail.reconcile"} <= often
+    return {"credentials.reconcile", "mail.reconcile", "webhooks.reconcile"} <= often
 
 
 def _rings_expire(conf: Conf) -> bool:

@@ -20,6 +20,7 @@ from redis.retry import Retry
 from portal.credentials.selectors import unfinished_by_kind
 from portal.mail.selectors import unfinished_mail
 from portal.owed import Owed
+from portal.webhooks.selectors import unfinished_deliveries
 
 PATIENCE = 0.5  # seconds, for each step of asking the broker
 GOOD_FOR = 2.0  # seconds an answer about the broker is told again
@@ -43,7 +44,10 @@ def health() -> dict[str, Any]:
 
 def owed() -> dict[str, Owed]:
     """What workers have not finished, by kind of rows: every queue there is."""
-    return unfinished_by_kind() | {"mail": unfinished_mail()}
+    return unfinished_by_kind() | {
+        "mail": unfinished_mail(),
+        "webhooks": unfinished_deliveries(),
+    }
 
 
 def broker_is_up() -> bool:

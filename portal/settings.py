@@ -79,6 +79,8 @@ METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="", validate=variables.tok
 LOG_FORMAT = env.str(
     "LOG_FORMAT", default="line" if RELAXED else "json", validate=variables.log_format
 )
+# Networks that webhooks may reach besides the open internet; there also over plain http.
+_raw_webhook_networks = env.str("WEBHOOK_ALLOWED_NETWORKS", default="", validate=variables.networks)
 # Off only in tests that look at a row before any worker could.
 DOORBELL = env.bool("DOORBELL", default=True)
 
@@ -89,6 +91,7 @@ except EnvError as error:
 
 CREDENTIAL_PEPPERS = variables.read_peppers(_raw_peppers)
 SIGNING_KEYS = variables.read_signing_keys(_raw_signing_keys)
+WEBHOOK_ALLOWED_NETWORKS = variables.read_networks(_raw_webhook_networks)
 _orcid, _github, _institution = (json.loads(text) for text in _login_texts.values())
 # Institutions people may sign in with: only those that are configured exist.
 _LOGIN_PROVIDERS = {
@@ -133,6 +136,7 @@ INSTALLED_APPS = [
     "portal.mail",
     "portal.audit",
     "accounts",
+    "portal.webhooks",
     "portal.programs",
     "portal.applications",
     "portal.credentials",
@@ -222,6 +226,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 30
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Servers of partners may be slow: workers of their own wait for them (docs/operations.md).
+CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
@@ -237,6 +243,7 @@ def _every(seconds: int, task: str) -> dict[str, Any]:
 CELERY_BEAT_SCHEDULE = {
     "reconcile-credentials": _every(15, "credentials.reconcile"),
     "reconcile-mail": _every(15, "mail.reconcile"),
+    "reconcile-webhooks": _every(15, "webhooks.reconcile"),
     "forget-expired": _every(60, "portal.forget_expired"),
     "expire-applications": _every(3600, "applications.expire"),
 }

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("portal.applications.urls")),
     path("", include("portal.credentials.urls")),
     path("accounts/", include("accounts.urls")),
+    path("accounts/", include("portal.webhooks.urls")),
     path("accounts/", include("accounts.guarded_urls")),
     path("accounts/", include("allauth.urls")),
     path("demo/", include("portal.demo.urls")),

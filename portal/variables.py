@@ -4,6 +4,7 @@ that follow the variable's name on the terminal.
 
 import base64
 import binascii
+import ipaddress
 import json
 import re
 import secrets
@@ -13,6 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import dj_email_url
 from marshmallow import ValidationError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _POSTGRES = {"postgres", "postgresql", "pgsql"}
 _REDIS = {"redis", "rediss"}
@@ -83,6 +86,20 @@ def _signing_seed(text: str) -> SigningSeed:
     if not _KID.fullmatch(kid) or len(seed) != _SEED_LENGTH:
         raise ValidationError(_SIGNING)
     return SigningSeed(kid, seed)
+
+
+def read_networks(value: str) -> tuple[Network, ...]:
+    """Parse `10.1.0.0/16,fd00::/8`; none for an empty text."""
+    try:
+        return tuple(
+            ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()
+        )
+    except ValueError as error:
+        raise ValidationError("must look like 127.0.0.0/8,fd00::/8") from error
+
+
+def networks(value: str) -> None:
+    read_networks(value)
 
 
 def database(value: str) -> None:

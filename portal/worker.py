@@ -16,6 +16,9 @@ from portal.request_id import believed, request_id
 
 log = logging.getLogger(__name__)
 
+# Tasks of workers that take no others: their life says nothing about who prepares keys.
+OF_THEIR_OWN = frozenset({"webhooks.deliver"})
+
 _began: dict[str, float] = {}  # by the task's id
 
 
@@ -38,7 +41,8 @@ def _end(task_id: str, task: Any, state: str, **_signal: Any) -> None:
     by_beat = _headers(task).get("rung_by") == "beat"
     note_task(task=task.name, outcome=outcome, seconds=seconds)
     _tell(task, outcome, seconds, routine=by_beat)
-    _show_life(by_beat=by_beat)
+    if task.name not in OF_THEIR_OWN:
+        _show_life(by_beat=by_beat)
     request_id.set("")
 
 

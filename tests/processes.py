@@ -119,11 +119,11 @@ class Worker:
         self.name = f"test{os.getpid()}@localhost"
         self.running: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, beat: bool = False, concurrency: int = 1) -> None:
+    def start(self, *, beat: bool = False, concurrency: int = 1, queues: str = "") -> None:
         """Start it and wait until it answers. With `beat` it also reconciles on schedule."""
         command = [sys.executable, "-m", "celery", "--quiet", "-A", "portal", "worker"]
         command += ["--hostname", self.name, "--concurrency", str(concurrency)]
-        command += ["--loglevel", "warning"]
+        command += ["--loglevel", "warning", *(["--queues", queues] if queues else [])]
         command += ["--without-gossip", "--without-mingle", *(["--beat"] if beat else [])]
         tie, env = die_with_parent(signal.SIGTERM), portal_environment()
         self.running = subprocess.Popen(command, env=env, preexec_fn=tie)  # noqa: PLW1509

@@ -95,6 +95,13 @@ PRESENTERS: dict[str, str] = {
     "gateway.registered": "Gateway registered",
     "gateway.secret_rotated": "Gateway's secret rotated",
     "gateway.disabled": "Gateway disabled",
+    # webhooks
+    "webhook.added": "Webhook endpoint registered",
+    "webhook.tested": "Test event sent to a webhook endpoint",
+    "webhook.resent": "Given-up webhook event sent again",
+    "webhook.switched_off": "Webhook endpoint switched off",
+    "webhook.switched_on": "Webhook endpoint switched on",
+    "webhook.removed": "Webhook endpoint removed",
     # mail
     "mail.retried": "Given-up mail tried again",
     # demo

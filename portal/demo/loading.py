@@ -14,6 +14,7 @@ from portal.demo.people import (
     make_applicants,
     make_organizations,
     make_staff,
+    show_webhooks,
     verify_organizations,
 )
 from portal.demo.programme import make_programme
@@ -38,6 +39,7 @@ def load_demo() -> None:
     people = make_applicants(calendar=calendar)
     partners = make_organizations(people, calendar=calendar)
     verify_organizations(partners, calendar=calendar, by=staff["reviewer"])
+    show_webhooks(partners[0], calendar=calendar)
     play(Cast(staff=staff, calendar=calendar, release=release, waiting=list(people)))
     gateway, secret = register_gateway(
         release_id=release.pk, name="Sandbox", by=staff["programme_manager"], sandbox=True

@@ -6,6 +6,7 @@ from accounts.models import Organization, User
 from portal.audit.services import System
 from portal.demo import texts
 from portal.demo.clock import Calendar
+from portal.webhooks import services as webhooks
 
 SHELL = System("shell")
 # How many of the forty belong to each organisation; the others apply for themselves.
@@ -79,6 +80,19 @@ def verify_organizations(
 def address_of(name: str) -> str:
     """The demo address of a person, for instance ada.lindqvist@demo.example."""
     return f"{name.lower().replace(' ', '.')}@{texts.DOMAIN}"
+
+
+def show_webhooks(organization: Organization, *, calendar: Calendar) -> None:
+    """An address of the first partner, tried once and switched off: nobody in a demo answers."""
+    owner = organization.people.get(memberships__role=MemberRole.OWNER)
+    with calendar.on_day(-20):
+        endpoint = webhooks.add_endpoint(
+            organization_id=organization.pk,
+            url=f"https://hooks.{texts.DOMAIN}/trusted-access",
+            by=owner,
+        )
+        webhooks.send_ping(endpoint_id=endpoint.pk, by=owner)
+        webhooks.switch_off_endpoint(endpoint_id=endpoint.pk, by=owner)
 
 
 def _join(organization: Organization, colleague: User, owner: User) -> None:

@@ -1,6 +1,6 @@
 """How things stand, read when somebody asks: what waits, who is alive, how many keys work.
 
-Seven statements on a connection of their own, each with a limit of time. A database that is down,
+Nine statements on a connection of their own, each with a limit of time. A database that is down,
 or that has stopped answering in the middle, is told of within PATIENCE like anything else.
 """
 
@@ -20,6 +20,7 @@ from portal.credentials.levels import freezes_by_level
 from portal.credentials.selectors import working_keys
 from portal.health import broker_is_up, owed
 from portal.owed import Owed, seconds_since
+from portal.webhooks.selectors import deliveries_by_state
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _QUESTIONS: dict[str, Callable[[], Any]] = {
     "last_seen": heartbeats.last_seen,
     "freezes": freezes_by_level,
     "live_keys": lambda: working_keys().count(),
+    "webhooks": deliveries_by_state,
 }
 
 
@@ -53,6 +55,8 @@ class Standing(Collector):
         if "live_keys" in found:
             help_ = "Keys claimed and neither revoked nor expired."
             yield _number("portal_live_keys", help_, found["live_keys"])
+        if "webhooks" in found:
+            yield _of_webhooks(found["webhooks"])
 
 
 class Asking(threading.Thread):
@@ -115,6 +119,14 @@ def _of_freezes(freezes: dict[str, int]) -> Metric:
     )
     for level, count in freezes.items():
         family.add_metric([level], count)
+    return family
+
+
+def _of_webhooks(states: dict[str, int]) -> Metric:
+    help_ = "Events that partners' servers have not taken: waiting, or given up."
+    family = GaugeMetricFamily("portal_webhook_deliveries", help_, labels=["state"])
+    for state, count in states.items():
+        family.add_metric([state], float(count))
     return family
 
 

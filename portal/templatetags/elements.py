@@ -15,20 +15,32 @@ _STATES: dict[str, frozenset[str]] = {
     "draft": frozenset({"draft", "drafted", "todo", "potential"}),
     "waiting": frozenset(
         {"submitted", "in_review", "appealed", "scheduled", "activating", "requested"}
-        | {"running", "pending", "previewed", "started", "apparent"}
+        | {"running", "pending", "waiting", "previewed", "started", "apparent"}
     ),
     "action": frozenset({"changes_requested", "ready", "open", "frozen"}),
     "good": frozenset(
         {"approved", "granted", "active", "completed", "done", "approve", "waived", "verified"}
+        | {"delivered", "on"}
     ),
     "paused": frozenset(
         {"waitlisted", "suspended", "completed_with_stragglers", "halted", "blocked", "recused"}
     ),
     "bad": frozenset(
         {"declined", "declined_final", "revoked", "activation_failed", "failed", "decline", "real"}
+        | {"given_up"}
     ),
     "over": frozenset(
-        {"withdrawn", "expired", "lapsed", "ended", "retired", "cancelled", "skipped", "locked"}
+        {
+            "withdrawn",
+            "expired",
+            "lapsed",
+            "ended",
+            "retired",
+            "cancelled",
+            "skipped",
+            "locked",
+            "off",
+        }
     ),
 }
 TONES: dict[str, str] = {state: tone for tone, states in _STATES.items() for state in states}

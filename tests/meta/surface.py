@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, get_resolver
+from django.utils import timezone
 
 from accounts.models import Membership, User
 from portal.admin_buttons import PublicIds
@@ -19,6 +20,7 @@ from portal.applications.models import Application
 from portal.credentials.models import Credential, Grant
 from portal.programs.models import ModelRelease
 from tests.factories.accounts import InvitationFactory, PersonFactory
+from tests.factories.webhooks import DeliveryFactory, EndpointFactory
 
 SIGNING_IN = re.compile(
     r"^accounts/\^?(login|logout|signup|inactive|confirm-email|password/reset|2fa/authenticate"
@@ -35,6 +37,7 @@ FORMS = {
     r"(/applications/[^/]+/)messages/": r"\1",
     r"(/access/)grants/[^/]+/keys/": r"\1",
     r"(/accounts/organizations/[^/]+/)(invite/|members/[^/]+/role/)": r"\1",
+    r"(/accounts/organizations/[^/]+/webhooks/[^/]+/)(ping|on|off|deliveries/[^/]+/resend)/": r"\1",
     r"(/accounts/)invitations/[^/]+/(resend|withdraw)/": r"\1organizations/",
 }
 # Where nothing is chosen, one page is not to be found.
@@ -177,6 +180,8 @@ def things_and_owners():
     member = Membership.objects.filter(role="member").first()
     owner = Membership.objects.get(role="owner", organization=member.organization).user
     invitation = InvitationFactory(organization=member.organization, invited_by=owner)
+    endpoint = EndpointFactory(organization=member.organization, created_by=owner)
+    delivery = DeliveryFactory(endpoint=endpoint, dead_at=timezone.now())
     return {
         "appeal": (declined.ref, declined.applicant),
         "applications": (application.ref, application.applicant),
@@ -185,6 +190,8 @@ def things_and_owners():
         "kid": (credential.kid, credential.grant.holder),
         "organizations": (member.organization.ref, owner),
         "user_ref": (member.user.ref, owner),
+        "endpoint_ref": (endpoint.ref, owner),
+        "delivery_ref": (delivery.ref, owner),
         "invitations": (invitation.ref, PersonFactory(email=invitation.email)),
         "slug": (ModelRelease.objects.get().slug, owner),
     }

@@ -14,6 +14,7 @@ from portal.gateway.models import Gateway
 from portal.mail.models import OutgoingMail
 from portal.programs.models import AgreementVersion, ModelRelease, RolloutPhase
 from portal.reviews.models import ConflictOfInterest
+from portal.webhooks.models import Delivery, Endpoint
 from tests.factories.accounts import (
     InvitationFactory,
     MembershipFactory,
@@ -30,6 +31,7 @@ from tests.factories.programs import (
     ModelReleaseFactory,
     RolloutPhaseFactory,
 )
+from tests.factories.webhooks import DeliveryFactory, EndpointFactory
 from tests.meta.surface import signed_in
 from tests.queries import statements
 
@@ -89,6 +91,8 @@ ONE_MORE = {
     Application: None,
     ConflictOfInterest: _conflict,
     Gateway: _gateway,
+    Endpoint: EndpointFactory,
+    Delivery: DeliveryFactory,
 }
 
 ASKED = {Application: "?standing=all"}  # the demo's queue is short
@@ -164,3 +168,17 @@ def test_the_list_of_an_organisation_s_people():
         MembershipFactory(organization=owner.organization, role="member")
         InvitationFactory(organization=owner.organization, invited_by=owner.user)
     assert statements(client, path) == before
+
+
+def test_the_lists_of_an_organisation_s_webhooks():
+    owner = MembershipFactory()
+    client = signed_in(owner.user)
+    path = f"/accounts/organizations/{owner.organization.ref}/webhooks/"
+    endpoint = EndpointFactory(organization=owner.organization, created_by=owner.user)
+    DeliveryFactory(endpoint=endpoint)
+    paths = (path, f"{path}{endpoint.ref}/")
+    before = [statements(client, each) for each in paths]
+    for _ in range(MANY - 1):
+        EndpointFactory(organization=owner.organization, created_by=owner.user)
+        DeliveryFactory(endpoint=endpoint)
+    assert [statements(client, each) for each in paths] == before

@@ -19,6 +19,7 @@ STEPS = {
     "record_event",
     "record_changes",
     "record_events",
+    "switch_off",
 }
 # They change nothing, or nothing that anybody is answerable for.
 NOBODYS = {
@@ -46,6 +47,10 @@ NOBODYS = {
     "deliver_queued": "carries",
     "deliver_mail": "carries",
     "reconcile_mail": "carries",
+    "queue_event": "carries what a service with a `by` decided to tell",
+    "deliver_event": "carries",
+    "reconcile_webhooks": "carries",
+    "kids_of": "reads",
 }
 WRITES = {
     *("save", "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update"),
@@ -131,6 +136,7 @@ def test_the_services_of_every_app_are_looked_at():
     assert {file.split("/services")[0] for file, _ in _public_services()} == {
         *("accounts", "portal/programs", "portal/applications", "portal/credentials"),
         *("portal/reviews", "portal/gateway", "portal/audit", "portal/mail"),
+        "portal/webhooks",
     }
 
 

@@ -15,6 +15,7 @@ from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.factories.credentials import CredentialFactory
+from tests.factories.webhooks import DeliveryFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 
@@ -60,6 +61,16 @@ def _unsent_mail():
     return [OutgoingMail.objects.filter(sent_at=None).first().pk]
 
 
+def _event_for_an_endpoint():
+    """Nobody is there: the attempt fails, and the next is not due yet."""
+    return [DeliveryFactory(endpoint__url="https://10.0.0.1/").pk]
+
+
+def _event_of_an_endpoint_that_is_off():
+    DeliveryFactory(endpoint__disabled_at=timezone.now(), endpoint__disabled_reason="gone")
+    return []
+
+
 # What gives each task something to do, and returns what it is told.
 WORK = {
     "credentials.issue": _grant_without_key,
@@ -70,6 +81,8 @@ WORK = {
     "applications.expire": _draft_whose_time_is_up,
     "mail.deliver": _unsent_mail,
     "mail.deliver_queued": lambda: _unsent_mail()[:0],
+    "webhooks.deliver": _event_for_an_endpoint,
+    "webhooks.reconcile": _event_of_an_endpoint_that_is_off,
     "mail.reconcile": list,  # rings only, and nobody listens here
     "portal.forget_expired": list,  # the demo's usage was reported weeks ago
 }

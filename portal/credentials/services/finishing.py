@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from portal.audit.services import Actor
-from portal.credentials import notices, tasks
+from portal.credentials import hooks, notices, tasks
 from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
 from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
 from portal.credentials.selectors import UNTOLD
@@ -159,7 +159,7 @@ def _find_parties(case: Revocation) -> None:
 
 @transaction.atomic
 def _tell(revocation_id: int, fence: int, party_id: int) -> None:
-    """Queue this partner's mails and mark its keys as told of, in one transaction."""
+    """Queue this partner's mails and its event for its machines, and mark its keys as told of, in one transaction."""
     case = _held(revocation_id, fence)
     party = RevocationParty.objects.select_for_update(of=("self",)).get(pk=party_id)
     items = _items_of(case, party)
@@ -167,9 +167,11 @@ def _tell(revocation_id: int, fence: int, party_id: int) -> None:
     keys = Credential.objects.filter(pk__in=ids).select_related(
         "grant__holder", "grant__phase__release"
     )
+    theirs = list(keys.order_by("pk"))
     party.mails = notices.keys_revoked(
-        party.organization, list(keys.order_by("pk")), reason=case.reason, not_before=_slot(case)
+        party.organization, theirs, reason=case.reason, not_before=_slot(case)
     )
+    hooks.keys_revoked(party.organization, [key.kid for key in theirs], reason=case.reason)
     items.update(status=ItemStatus.DONE, done_at=timezone.now(), last_error="")
     party.status, party.done_at, party.last_error = PartyStatus.DONE, timezone.now(), ""
     party.save(update_fields=["status", "done_at", "last_error", "mails"])

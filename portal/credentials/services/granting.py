@@ -11,13 +11,13 @@ from portal.applications.models import Application
 from portal.applications.services import move_application
 from portal.applications.services.moving import lock_application
 from portal.audit.services import Actor, record_event
-from portal.credentials import notices, policies
-from portal.credentials.enums import GrantStatus
+from portal.credentials import hooks, notices, policies
+from portal.credentials.enums import GrantStatus, RevocationReason
 from portal.credentials.lifecycle import GRANT_EVENT
 from portal.credentials.models import Grant
 from portal.credentials.selectors import places_taken
 from portal.credentials.services.issuing import add_slot, ring_worker
-from portal.credentials.services.killing import kill_credentials
+from portal.credentials.services.killing import kids_of, kill_credentials
 from portal.credentials.services.moving import announce_birth, lock_grant, move_grant
 from portal.errors import Conflict
 from portal.programs.models import RolloutPhase
@@ -89,6 +89,7 @@ def suspend_grant(*, grant_id: int, by: User) -> Grant:
     grant = lock_grant(grant_id)
     policies.can_suspend_grant(by, grant).enforce()
     move_grant(grant, to=GrantStatus.SUSPENDED, by=by)
+    hooks.grant_suspended(grant)
     return grant
 
 
@@ -98,6 +99,7 @@ def resume_grant(*, grant_id: int, by: User) -> Grant:
     grant = lock_grant(grant_id)
     policies.can_resume_grant(by, grant).enforce()
     move_grant(grant, to=GrantStatus.ACTIVE, by=by)
+    hooks.grant_resumed(grant)
     return grant
 
 
@@ -119,5 +121,7 @@ def withdraw_grant(*, grant_id: int, by: User) -> Grant:
     grant = lock_grant(grant_id)
     policies.can_withdraw_grant(by, grant).enforce()
     move_grant(grant, to=GrantStatus.WITHDRAWN, by=by)
-    kill_credentials(grant.credentials.all(), reason="no_longer_needed", by=by, by_staff=False)
+    reason = RevocationReason.NO_LONGER_NEEDED
+    killed = kill_credentials(grant.credentials.all(), reason=reason, by=by, by_staff=False)
+    hooks.keys_revoked(grant.organization, kids_of(killed), reason=reason)
     return grant

@@ -1,5 +1,7 @@
 """Killing keys, one or a hundred thousand, in one statement."""
 
+from collections.abc import Collection
+
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -66,6 +68,11 @@ def _held(credentials: QuerySet[Credential]) -> tuple[str, tuple[object, ...]]:
     )
     sql, values = live.query.sql_with_params()
     return sql, tuple(values)
+
+
+def kids_of(ids: Collection[int]) -> list[str]:
+    """The public ids of these keys, in a fixed order."""
+    return list(Credential.objects.filter(pk__in=ids).order_by("pk").values_list("kid", flat=True))
 
 
 def bar_new_keys(credentials: QuerySet[Credential], *, by: User) -> None:

@@ -4,10 +4,10 @@ from django.db import transaction
 
 from accounts.models import User
 from portal.audit.services import System
-from portal.credentials import notices, policies
+from portal.credentials import hooks, notices, policies
 from portal.credentials.enums import GrantStatus, RevocationReason
 from portal.credentials.models import Credential, Grant
-from portal.credentials.services.killing import bar_new_keys, kill_credentials
+from portal.credentials.services.killing import bar_new_keys, kids_of, kill_credentials
 from portal.credentials.services.moving import lock_grant, move_grant
 from portal.errors import Invalid
 
@@ -25,6 +25,7 @@ def revoke_credential(*, kid: str, reason: str, by: User) -> Credential:
     this = Credential.objects.filter(pk=credential.pk)
     if kill_credentials(this, reason=reason, by=by, by_staff=by_staff):
         notices.key_revoked(credential, reason=reason)
+        hooks.keys_revoked(credential.grant.organization, [kid], reason=reason)
     elif by_staff:
         bar_new_keys(this, by=by)
     credential.refresh_from_db()
@@ -46,6 +47,7 @@ def revoke_by_possession(*, kid: str, by: System) -> bool:
     if not kill_credentials(this, reason=reason, by=by, by_staff=False):
         return False
     notices.key_revoked_with_key(credential)
+    hooks.keys_revoked(credential.grant.organization, [kid], reason=reason)
     return True
 
 
@@ -56,8 +58,9 @@ def revoke_grant(*, grant_id: int, reason: str, by: User) -> Grant:
     grant = lock_grant(grant_id)
     policies.can_revoke_grant(by, grant).enforce()
     move_grant(grant, to=GrantStatus.REVOKED, by=by, payload={"reason": reason})
-    kill_credentials(grant.credentials.all(), reason=reason, by=by, by_staff=True)
+    killed = kill_credentials(grant.credentials.all(), reason=reason, by=by, by_staff=True)
     notices.grant_revoked(grant, reason=reason)
+    hooks.grant_revoked(grant, kids_of(killed), reason=reason)
     return grant
 
 

@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from portal.audit.services import Actor
-from portal.credentials import notices
+from portal.credentials import hooks, notices
 from portal.credentials.enums import CredentialStatus as C
 from portal.credentials.enums import GrantStatus, RevocationStatus
 from portal.credentials.lifecycle import OCCUPYING
@@ -76,7 +76,7 @@ def _close_grants(*, by: Actor) -> int:
 def _close_grant(grant_id: int, *, by: Actor) -> bool:
     grant = (
         Grant.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("application__phase__release", "holder")
+        .select_related("application__phase__release", "holder", "organization")
         .filter(pk=grant_id, status__in=OCCUPYING, ends_at__lte=timezone.now())
         .first()
     )
@@ -87,6 +87,7 @@ def _close_grant(grant_id: int, *, by: Actor) -> bool:
         slot.grant = grant
         move_credential(slot, to=C.LAPSED, by=by)
     notices.grant_ended(grant)
+    hooks.grant_ended(grant)
     return True
 
 

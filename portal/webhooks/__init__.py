@@ -1,0 +1,1 @@
+"""What partners' machines are told: signed events to addresses that organisations register."""

@@ -1,0 +1,60 @@
+"""What is owed, what was given up, and what an endpoint's page shows."""
+
+from django.db.models import Count, Min, Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import Organization
+from portal.owed import Owed
+from portal.webhooks.models import Delivery, Endpoint
+
+SHOWN = 50
+_OPEN = Q(deliveries__delivered_at=None, deliveries__dead_at=None, deliveries__isnull=False)
+
+
+def endpoints_of(organization: Organization) -> QuerySet[Endpoint]:
+    return (
+        organization.webhooks.order_by("created_at", "pk")
+        .select_related("organization")
+        .annotate(
+            waiting=Count("deliveries", filter=_OPEN),
+            given_up=Count("deliveries", filter=Q(deliveries__dead_at__isnull=False)),
+        )
+    )
+
+
+def latest_deliveries(endpoint: Endpoint) -> QuerySet[Delivery]:
+    return endpoint.deliveries.order_by("-pk")[:SHOWN]
+
+
+def owed_deliveries() -> QuerySet[Delivery]:
+    """Neither delivered nor dead, of endpoints that are on."""
+    return Delivery.objects.filter(delivered_at=None, dead_at=None, endpoint__disabled_at=None)
+
+
+def due_deliveries() -> list[int]:
+    """For each endpoint that nobody speaks to, the one that is due the longest."""
+    now = timezone.now()
+    due = owed_deliveries().filter(
+        Q(endpoint__busy_until=None) | Q(endpoint__busy_until__lte=now), next_attempt_at__lte=now
+    )
+    first = due.order_by("endpoint_id", "next_attempt_at", "pk").distinct("endpoint_id")
+    return list(first.values_list("pk", flat=True))
+
+
+def unfinished_deliveries() -> Owed:
+    """What a worker could take up now. One that waits for its next attempt waits for a partner's
+    server rather than for us, and one that was given up is the partner's to send again: neither
+    is anything that the people who run the portal could do.
+    """
+    due = owed_deliveries().filter(next_attempt_at__lte=timezone.now())
+    found = due.aggregate(waiting=Count("pk"), since=Min("next_attempt_at"))
+    return Owed(waiting=found["waiting"], since=found["since"], due_since=found["since"], dead=0)
+
+
+def deliveries_by_state() -> dict[str, int]:
+    """For the metrics: how many wait, for whomever, and how many were given up and are kept."""
+    found = Delivery.objects.filter(delivered_at=None).aggregate(
+        waiting=Count("pk", filter=Q(dead_at=None)),
+        given_up=Count("pk", filter=Q(dead_at__isnull=False)),
+    )
+    return {"waiting": found["waiting"], "given_up": found["given_up"]}
