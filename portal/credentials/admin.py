@@ -268,6 +268,13 @@ class RevocationAdmin(Desk):
             policies.can_cancel_revocation,
         ),
         Button(
+            "prove",
+            "Ask every door…",
+            admin_views.prove_revocation,
+            REVOKE,
+            policies.can_prove_revocation,
+        ),
+        Button(
             "pause",
             "Pause telling…",
             admin_views.pause_revocation,
@@ -304,6 +311,7 @@ class RevocationAdmin(Desk):
             for address, name, view in (
                 ("progress/", "progress", admin_views.show_headway),
                 ("keys.csv", "export", admin_views.export_case),
+                ("report.json", "report", admin_views.report_case),
             )
         ]
         return [*own, *super().get_urls()]

@@ -238,6 +238,13 @@ def _ids(rows: QuerySet) -> QuerySet:
     return rows.order_by().values_list("pk", flat=True)[:MOST_NAMES]
 
 
+def last_drill() -> datetime | None:
+    """When a drill was last gone through to its end."""
+    return Revocation.objects.filter(rehearsal=True).aggregate(Max("completed_at"))[
+        "completed_at__max"
+    ]
+
+
 MANY, MANY_OF_ALL = 500, 0.05  # keys of one case; the larger of the two counts
 
 

@@ -6,12 +6,15 @@ from typing import Any
 from django.db.models import Case, Count, Q, Value, When
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
-from portal.credentials.selectors import working_keys
+from portal.credentials.policies import can_revoke_in_bulk
+from portal.credentials.selectors import last_drill, working_keys
 from portal.credentials.usage import heaviest
+from portal.reviews.casefile import in_days
 from portal.reviews.machinery import facts_and_advice
 from portal.reviews.selectors import PROMISED, QUEUE, desk_for, waiting_since
 
@@ -19,6 +22,7 @@ Bars = list[tuple[str, int]]
 AGES = (("Up to 2 days", 2), ("3 to 5 days", 5), ("6 to 10 days", 10))
 OLDER = "More than 10 days"
 MOST_HEAVY = 8
+DRILL_EVERY = timedelta(days=30)
 
 
 def dashboard(user: User) -> dict[str, Any]:
@@ -29,7 +33,18 @@ def dashboard(user: User) -> dict[str, Any]:
     if user.has_perm("credentials.view_credential"):
         parts |= {"by_phase": _keys(), "heaviest": heaviest(MOST_HEAVY)}
         parts["machinery"], parts["advice"] = facts_and_advice()
+    if can_revoke_in_bulk(user):
+        parts["drill"] = _drill()
     return parts
+
+
+def _drill() -> str:
+    """What to say while nobody has practised for long; nothing otherwise."""
+    last = last_drill()
+    if last and timezone.now() - last < DRILL_EVERY:
+        return ""
+    when = f"The last drill was {in_days(timezone.now() - last)} ago." if last else "Never drilled."
+    return f"{when} Revoke many keys to test, as a drill: only then is known how long it takes."
 
 
 def _desk(user: User) -> list[tuple[str, int, str]]:

@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -26,6 +26,7 @@ from portal.credentials import case_report, casebook, policies, services
 from portal.credentials.admin_forms import ConfirmForm, SelectorForm
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
+from portal.credentials.proof import door_proofs, proof_report, seconds_to_zero
 from portal.credentials.selectors import partners_with_keys
 from portal.credentials.targets import THINGS, Selector, live_credentials
 from portal.errors import DomainError
@@ -117,10 +118,19 @@ def show_case(
         "approving": bool(policies.can_approve_revocation(request.user, case)),
         "form": form or ConfirmForm(case=case),
         "fresh": is_fresh(request),
-        "proofs": case.proofs.all()[:PER_PAGE],
+        **_proof(request, case),
         **_headway(case),
     }
     return _page(request, "admin/credentials/case.html", page, status)
+
+
+def _proof(request: SignedInRequest, case: Revocation) -> dict[str, Any]:
+    proofs = door_proofs(case)
+    return {
+        "proofs": proofs,
+        "zero": seconds_to_zero(proofs),
+        "may_prove": bool(policies.can_prove_revocation(request.user, case)),
+    }
 
 
 @never_cache
@@ -227,6 +237,25 @@ def resume_revocation(request: SignedInRequest, case: Revocation) -> HttpRespons
         act=lambda: services.resume_revocation(revocation_id=case.pk, by=request.user),
         done=f"{case}: workers go on telling.",
     )
+
+
+def prove_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
+    return confirm(
+        request,
+        case,
+        title=f"Ask every door about the keys of {case}?",
+        template="admin/credentials/prove_revocation.html",
+        act=lambda: services.prove_revocation(revocation_id=case.pk, by=request.user),
+        done=f"{case}: every door was asked about every key.",
+    )
+
+
+def report_case(request: SignedInRequest, case: Revocation) -> JsonResponse:
+    """The whole of a case for a machine, or for an archive."""
+    answer = JsonResponse(proof_report(case), json_dumps_params={"indent": 2})
+    answer["Content-Disposition"] = f'attachment; filename="{case.ref}.json"'
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 class _Line:

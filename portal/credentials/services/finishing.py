@@ -159,7 +159,7 @@ def _find_parties(case: Revocation) -> None:
 
 @transaction.atomic
 def _tell(revocation_id: int, fence: int, party_id: int) -> None:
-    """Queue this partner's mails and its event for its machines, and mark its keys as told of, in one transaction."""
+    """Queue this partner's mails, and the event for its machines, and mark its keys as told of."""
     case = _held(revocation_id, fence)
     party = RevocationParty.objects.select_for_update(of=("self",)).get(pk=party_id)
     items = _items_of(case, party)
