@@ -1,0 +1,82 @@
+"""What staff see of a case once its keys are dead: doors asked, the report, drills."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.credentials import services
+from portal.credentials.models import Revocation
+from portal.credentials.targets import Selector
+from tests.factories.accounts import make_fresh
+from tests.factories.credentials import make_live_key
+from tests.factories.gateway import make_gateway
+from tests.factories.reviews import staff
+from tests.factories.stories import WORKER
+
+pytestmark = pytest.mark.django_db
+CASES = "/admin/credentials/revocation/"
+
+
+@pytest.fixture
+def who():
+    return staff("incident_responder")
+
+
+@pytest.fixture
+def desk(client, who):
+    client.force_login(who)
+    make_fresh(client, who)
+    return client
+
+
+def killed(who, key, **given):
+    case = services.preview_revocation(
+        selector=Selector(kids=key.kid), reason="incident", note="", by=who, **given
+    )
+    typed = {"typed_count": "1", "typed_word": services.word_of(case.digest)}
+    services.start_revocation(revocation_id=case.pk, digest=case.digest, by=who, **typed)
+    services.finish_revocation(revocation_id=case.pk, by=WORKER)
+    return case
+
+
+def test_every_door_is_asked_and_the_answers_are_shown_and_filed(desk, who):
+    key, _token = make_live_key()
+    gateway, _secret = make_gateway(key.grant.phase.release, name="Edge in Oslo")
+    case = killed(who, key)
+    page = f"{CASES}{case.ref}/change/"
+    assert "No door has been asked yet." in desk.get(page).text
+    assert "asked for each of the 1 key" in desk.get(f"{CASES}{case.ref}/prove/").text
+    asked = desk.post(f"{CASES}{case.ref}/prove/", follow=True).text
+    assert "every door had refused every key" in asked
+    assert "Edge in Oslo" in asked
+    report = json.loads(desk.get(f"{CASES}{case.ref}/report.json").content)
+    assert [(each["name"], each["asked"], each["refused"]) for each in report["doors"]] == [
+        ("Edge in Oslo", 1, 1)
+    ]
+    assert (report["case"], report["digest"]) == (case.ref, case.digest)
+    assert gateway.client_id in asked
+
+
+def test_the_report_is_for_those_who_may_see_cases(client, who):
+    key, _token = make_live_key()
+    case = killed(who, key)
+    client.force_login(staff("reviewer"))
+    for address in ("report.json", "prove/"):
+        assert client.get(f"{CASES}{case.ref}/{address}").status_code == 403
+    client.force_login(staff("auditor"))
+    assert client.get(f"{CASES}{case.ref}/report.json").status_code == 200
+    assert client.get(f"{CASES}{case.ref}/prove/").status_code == 403
+
+
+def test_responders_are_reminded_to_drill_until_one_has_been_gone_through(desk, who):
+    assert "Never drilled." in desk.get("/admin/").text
+    key, _token = make_live_key(kind="test")
+    case = killed(who, key, rehearsal=True)
+    assert "drill" not in desk.get("/admin/").text.lower()
+    long_ago = timezone.now() - timedelta(days=31)
+    Revocation.objects.filter(pk=case.pk).update(completed_at=long_ago)
+    assert "The last drill was 31 days ago." in desk.get("/admin/").text
+    desk.force_login(staff("auditor"))
+    assert "drill" not in desk.get("/admin/").text.lower()
