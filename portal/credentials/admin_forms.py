@@ -1,6 +1,5 @@
 """What staff say when they end grants and keys."""
 
-import csv
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from portal.credentials.enums import RevocationReason, Severity
 from portal.credentials.levels import LEVELS
+from portal.credentials.lines import column_of_kids
 from portal.credentials.models import Revocation
 from portal.credentials.services import word_of
 from portal.credentials.targets import Selector, known_kids, pick_kids
@@ -33,7 +33,6 @@ _CRITERIA = (
 )
 # Where somebody might paste a whole key by mistake.
 _WORDS = ("title", "organization", "person", "application", "reviewer", "exclusions", "note")
-_NAMES_OF_KIDS = ("kid", "key", "key_id", "key id")
 
 
 class ReasonForm(forms.Form):
@@ -173,6 +172,7 @@ class SelectorForm(forms.Form):
         self, data: Any = None, files: Any = None, *, initial: dict[str, Any] | None = None
     ) -> None:
         self.odd_lines: list[int] = []
+        self.lists_kids = bool(files and files.get("file"))
         super().__init__(self._without_secrets(data), files, initial=initial)
         phases = RolloutPhase.objects.select_related("release")
         self._offer("release", ModelRelease.objects.all(), str)
@@ -186,6 +186,7 @@ class SelectorForm(forms.Form):
             return None
         safe = data.copy()
         kids, self.odd_lines = pick_kids(safe.get("kids", ""))
+        self.lists_kids = self.lists_kids or bool(safe.get("kids", "").strip())
         safe["kids"] = "\n".join(kids)
         for name in _WORDS:
             safe[name] = redact(safe.get(name, ""))
@@ -202,7 +203,7 @@ class SelectorForm(forms.Form):
             return []
         if upload.size > BIGGEST_FILE:
             raise forms.ValidationError("The file is larger than 2.5 MB. Leave only the key ids.")
-        kids, odd = pick_kids(_column_of_kids(_text(upload)))
+        kids, odd = pick_kids(column_of_kids(_text(upload)))
         if odd and not self.data.get("skip_odd"):
             raise forms.ValidationError(f"{_lines(odd)} of the file not a key id. Correct it.")
         return kids
@@ -221,6 +222,9 @@ class SelectorForm(forms.Form):
         if self.odd_lines and not cleaned.get("skip_odd"):
             told = f"{_lines(self.odd_lines)} not a key id and was taken out. Nothing has happened"
             self.add_error("kids", f"{told} yet: check what is left, then preview again.")
+        if self.lists_kids and not {"kids", "file"} & set(self.errors) and not self.selector.kids:
+            # An empty list must never fall away and leave the other criteria to hit more.
+            self.add_error("kids", "None of these is a key of ours. Nothing has happened.")
         return cleaned
 
     @property
@@ -269,18 +273,6 @@ def _text(upload: UploadedFile) -> str:
         return upload.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise forms.ValidationError("This is not a text file. Save it as CSV in UTF-8.") from None
-
-
-def _column_of_kids(text: str) -> str:
-    """The column named kid, where the first line names columns; else everything."""
-    lines = text.splitlines()
-    for separator in (",", ";", "\t"):
-        names = [name.strip().strip('"').lower() for name in (lines or [""])[0].split(separator)]
-        index = next((names.index(name) for name in _NAMES_OF_KIDS if name in names), None)
-        if index is not None:
-            rows = csv.reader(lines[1:], delimiter=separator)
-            return "\n".join(["", *(row[index] if len(row) > index else "" for row in rows)])
-    return text
 
 
 def _lines(numbers: list[int]) -> str:

@@ -220,6 +220,10 @@ def split_kids(text: str) -> list[str]:
     return [_cut(word) for word in _BETWEEN_KIDS.split(text) if word]
 
 
+def is_kid(word: str) -> bool:
+    return bool(_KID.fullmatch(word))
+
+
 def pick_kids(text: str) -> tuple[list[str], list[int]]:
     """(the kids in pasted text, the numbers of the lines that hold anything else)."""
     kids, odd = [], []

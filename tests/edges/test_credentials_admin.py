@@ -608,6 +608,14 @@ def test_lines_that_are_no_key_can_be_left_out(desk, phase, keys):
     assert Revocation.objects.get().selector == {"kids": [keys[0].kid]}
 
 
+def test_a_list_without_a_key_of_ours_never_widens_the_rest(desk, phase, keys):
+    refused = choose(desk, "phase", phase.ref, kids=KEYS_UNKNOWN, skip_odd="on")
+    assert "None of these is a key of ours." in refused.text
+    file = SimpleUploadedFile("kids.csv", b" \n\n")
+    assert "None of these is" in choose(desk, "phase", phase.ref, file=file).text
+    assert not Revocation.objects.exists()
+
+
 def test_exclusions_are_typed_with_their_reasons(desk, phase, keys):
     choose(desk, "phase", phase.ref, exclusions=f"{keys[1].kid} Runs the night service.")
     case = Revocation.objects.get()

@@ -85,6 +85,8 @@ NO_WRITES = {
     "portal/credentials/admin_desk.py": ["request.POST.copy", "request.GET.copy"],
     "portal/credentials/last_use.py": ["_seen.clear"],
     "portal/credentials/admin_forms.py": ["data.copy"],
+    "portal/credentials/lines.py": ["seen.add"],
+    "portal/credentials/management/commands/revoke.py": ["request_id.set"],
     "portal/credentials/selectors.py": ["taken.update"],
     "portal/gateway/sandbox.py": ["self._tally.add"],
     "portal/middleware.py": ["request_id.set"],
