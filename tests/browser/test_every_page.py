@@ -18,7 +18,14 @@ from accounts.models import Organization, User
 from accounts.services import invite_member, suspend_organization, suspend_user
 from portal.applications.models import Application
 from portal.credentials.models import Grant
-from portal.credentials.services import ask_to_lift, preview_revocation, suspend_grant
+from portal.credentials.services import (
+    ask_to_lift,
+    pause_revocation,
+    preview_revocation,
+    start_revocation,
+    suspend_grant,
+    word_of,
+)
 from portal.credentials.targets import Selector
 from portal.demo.people import address_of
 from portal.demo.texts import DOMAIN, STAFF
@@ -27,7 +34,7 @@ from portal.programs.services import halt_phase
 from tests.browser.visits import all_names, find_visits
 from tests.browser.watching import assert_fits, become, keep_axe, look
 from tests.factories.accounts import OrganizationFactory, UserFactory
-from tests.factories.credentials import GrantFactory
+from tests.factories.credentials import GrantFactory, make_live_key
 from tests.factories.freezes import place
 from tests.factories.programs import ModelReleaseFactory, RolloutPhaseFactory
 
@@ -38,7 +45,7 @@ PARTS = {
     "desk": r"admin:(applications|reviews|audit)_",
     "keys": r"admin:(credentials|gateway|mail)_",
     "site": r"admin:",
-    "own": r"(applications|credentials|accounts):",
+    "own": r"(applications|credentials|accounts|webhooks):",
     "rest": r"",
 }
 # Probes, machines and scripts; files and parts of pages; addresses that lead on, or take only what
@@ -47,13 +54,14 @@ PARTS = {
 # looked at.
 NO_PAGES = re.compile(
     r"healthz|readyz|metrics|gallery|security_txt|introspect|authorize|authorize_envoy|usage|sandbox"
-    r"|None|oauth_token|oauth_revoke|oauth_metadata|jwks"
+    r"|None|oauth_token|oauth_revoke|oauth_metadata|jwks|snapshot|status_lists?"
     r"|mfa_(login|signup|authenticate|reauthenticate|download)\w*|account_confirm_login_code"
     r"|account_email_verification_sent|account_reset_password_from_key|socialaccount_signup"
     r"|applications:send|credentials:request_key"
     r"|accounts:(invite|change_role|resend_invitation|withdraw_invitation)"
+    r"|webhooks:(ping|switch_on|switch_off|resend)"
     r"|admin:(jsi18n|autocomplete|view_on_site|login|logout|None|password_change\w*)"
-    r"|admin:\w+_(find|export|progress|confirm|delete)|admin:programs_modelrelease_agreement"
+    r"|admin:\w+_(find|export|progress|confirm|approve|count|report|delete)|admin:programs_modelrelease_agreement"
     r"|admin:(?!applications_application)\w+_history"
     r"|admin:(?!programs_|credentials_(revocation|freeze)|gateway)\w+_add"
 )
@@ -103,6 +111,9 @@ def peopled(committed_world, django_db_blocker):
 
 
 def _stop_things(by):
+    _freeze(by)
+    for paused in (False, True):
+        _revoke(make_live_key()[0], paused=paused, by=by)
     suspend_organization(organization_id=OrganizationFactory().pk, by=by)
     suspend_user(user_id=UserFactory(email=f"stopped@{DOMAIN}").pk, by=by)
     live, *_others, last = Grant.objects.filter(status="active")
@@ -111,7 +122,17 @@ def _stop_things(by):
     halt_phase(phase_id=phase.pk, by=by)
     selector = Selector(phase=live.phase.ref)
     preview_revocation(selector=selector, reason="misuse", note="", by=by)
-    _freeze(by)
+
+
+def _revoke(key, *, paused, by):
+    """A case of which nobody has been told yet."""
+    case = preview_revocation(
+        selector=Selector(kids=key.kid), reason="misuse", note="", by=by, title="Found in a dump"
+    )
+    typed = {"typed_count": "1", "typed_word": word_of(case.digest)}
+    start_revocation(revocation_id=case.pk, digest=case.digest, by=by, **typed)
+    if paused:
+        pause_revocation(revocation_id=case.pk, by=by)
 
 
 def _freeze(by):

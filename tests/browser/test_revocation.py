@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 from portal.credentials import services
 from portal.credentials.models import Credential, Revocation
 from portal.credentials.services import word_of
-from tests.browser.watching import look, sign_in
-from tests.factories.accounts import PASSWORD, OrganizationFactory
+from tests.browser.watching import become, look, session_of
+from tests.factories.accounts import OrganizationFactory
 from tests.factories.applications import ApplicationFactory
 from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
 from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
@@ -38,15 +38,9 @@ def see(page, heading):
     look(page)
 
 
-def prove_identity(page):
-    page.get_by_role("link", name="Confirm that it is you").click()
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Confirm").click()
-
-
 def test_from_choosing_to_the_report(open_page, phase):
     page = open_page(width=1280, scheme="light")
-    sign_in(page, staff("incident_responder", name="Ines Duarte"))
+    become(page, session_of(staff("incident_responder", name="Ines Duarte")))
 
     page.goto("/admin/credentials/revocation/")
     see(page, "Revocations")
@@ -64,7 +58,6 @@ def test_from_choosing_to_the_report(open_page, phase):
     page.get_by_role("button", name="Preview").click()
     see(page, "Revoke 7 keys?")
 
-    prove_identity(page)
     word = word_of(Revocation.objects.get().digest)
     page.get_by_label("Type the word").fill(word)
     page.get_by_label("Type the number of keys").fill("77")
@@ -92,7 +85,7 @@ def test_from_choosing_to_the_report(open_page, phase):
 
 def test_grants_and_keys(open_page, phase):
     page = open_page(width=360, scheme="dark")
-    sign_in(page, staff("incident_responder"))
+    become(page, session_of(staff("incident_responder")))
     key, token = make_live_key(grant__application__phase=phase, name="Build server")
 
     page.goto("/admin/credentials/grant/")
@@ -121,7 +114,7 @@ def test_grants_and_keys(open_page, phase):
 
 def test_ticked_keys_without_javascript(open_page, phase):
     page = open_page(javascript=False)
-    sign_in(page, staff("incident_responder"))
+    become(page, session_of(staff("incident_responder")))
     page.goto("/admin/credentials/credential/")
     for box in page.locator("tbody input[type=checkbox]").all()[:2]:
         box.check()
@@ -130,11 +123,10 @@ def test_ticked_keys_without_javascript(open_page, phase):
     page.get_by_label("Title").fill("Two that misbehave")
     page.get_by_label("Reason").select_option("Misuse")
     page.get_by_role("button", name="Preview").click()
-    prove_identity(page)
     page.get_by_label("Type the word").fill(word_of(Revocation.objects.get().digest))
     page.get_by_label("Type the number of keys").fill("2")
     page.get_by_role("button", name="Revoke 2 keys now").click()
     expect(page.get_by_role("link", name="Reload")).to_be_visible()
     services.finish_revocation(revocation_id=Revocation.objects.get().pk, by=WORKER)
     page.get_by_role("link", name="Reload").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Revoked, and every holder told")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Revoked, and every partner told")

@@ -16,6 +16,7 @@ from portal.admin_buttons import PublicIds
 from portal.applications.models import Application
 from portal.demo.mailbox import mails
 from portal.demo.texts import RELEASE
+from portal.webhooks.models import Endpoint
 from tests.browser.watching import session_of
 from tests.meta.surface import filled, walk
 
@@ -108,6 +109,8 @@ def _account(person: User) -> dict[str, str]:
     if place := person.memberships.first():
         colleague = place.organization.memberships.exclude(user=person).first()
         own |= {"organizations": place.organization.ref, "user_ref": colleague.user.ref}
+        if endpoint := Endpoint.objects.filter(organization=place.organization).first():
+            own["endpoint_ref"] = endpoint.ref
     if invitation := Invitation.objects.filter(email=person.email).last():
         own["invitations"] = invitation.ref
     if passkey := Authenticator.objects.filter(user=person, type="webauthn").first():

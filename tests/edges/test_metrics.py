@@ -181,4 +181,7 @@ def test_no_label_is_made_of_what_came_with_a_request(key, watcher, client):
     private += [key.credential.grant.holder.email, key.gateway.client_id, "the-id-of-this-one"]
     assert [each for each in private if each in text] == []
     names = {label for found in told(text) for label, _value in found[1:]}
-    assert names <= {"door", "code", "le", "view", "status", "task", "outcome", "kind"}
+    assert names <= {
+        *("door", "code", "le", "view", "status", "task", "outcome", "kind"),
+        *("level", "state"),
+    }

@@ -67,6 +67,12 @@ def served(django_db_setup):
         yield wire, stack.enter_context(web("portal.wsgi:application", env))
 
 
+@pytest.fixture(autouse=True)
+def _mended(served):
+    yield
+    served[0].mend()
+
+
 @pytest.fixture
 def key():
     """(credential, token)."""
