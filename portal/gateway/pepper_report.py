@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db import OperationalError
 
 from portal import peppers
 from portal.credentials.selectors import keys_by_pepper
@@ -67,9 +68,15 @@ def versions() -> list[Version]:
 def warn_of_missing_peppers() -> None:
     """Say in the log, at start-up, that keys are refused because their pepper is not configured.
 
-    Not a reason to stop: the other keys work.
+    Not a reason to stop: the other keys work. Nor is a database that cannot be asked at this
+    moment: a web server whose worker ends while it starts ends as a whole.
     """
-    for version in versions():
+    try:
+        found = versions()
+    except OperationalError as error:
+        log.warning("peppers not looked at: %s", type(error).__name__)
+        return
+    for version in found:
         if version.is_missing:
             log.error(
                 "CREDENTIAL_PEPPERS lacks a version in use, so these are refused: %s", version.words

@@ -33,7 +33,7 @@ def queue_mail(
 ) -> OutgoingMail:
     """Queue one mail in the caller's transaction, to be sent after commit.
 
-    With `not_before` nobody is rung: one of very many, it leaves when it is due and
+    Until `not_before` nobody is rung: one of very many, it leaves when it is due and
     `reconcile_mail` comes by, and keeps no other mail waiting.
 
     `template` is `<app>/<event>`: a folder of templates/emails/ with subject.txt, body.txt and
@@ -42,11 +42,10 @@ def queue_mail(
     from portal.mail.tasks import deliver  # noqa: PLC0415 - a task's body imports its one service
 
     mail = OutgoingMail(to=to, template=template, context=context)
-    if not_before:
-        mail.next_attempt_at = not_before
-    else:
-        ring_after_commit(deliver, mail.pk)
+    mail.next_attempt_at = not_before or mail.next_attempt_at
     mail.save()
+    if mail.next_attempt_at <= timezone.now():
+        ring_after_commit(deliver, mail.pk)
     return mail
 
 

@@ -15,7 +15,7 @@ _STATES: dict[str, frozenset[str]] = {
     "draft": frozenset({"draft", "drafted", "todo", "potential"}),
     "waiting": frozenset(
         {"submitted", "in_review", "appealed", "scheduled", "activating", "requested"}
-        | {"running", "pending", "waiting", "previewed", "started", "apparent"}
+        | {"running", "pending", "waiting", "previewed", "awaiting_second", "started", "apparent"}
     ),
     "action": frozenset({"changes_requested", "ready", "open", "frozen"}),
     "good": frozenset(

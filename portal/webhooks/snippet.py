@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 PUBLIC_KEYS = {keys}
 
+
 def verify(headers, body):
     """Raise ValueError unless the portal sent these bytes within five minutes.
 
@@ -23,9 +24,7 @@ def verify(headers, body):
         for key in PUBLIC_KEYS if version == "v1a" else []:
             public = base64.b64decode(key.removeprefix("whpk_"))
             try:
-                Ed25519PublicKey.from_public_bytes(public).verify(
-                    base64.b64decode(encoded), signed
-                )
+                Ed25519PublicKey.from_public_bytes(public).verify(base64.b64decode(encoded), signed)
                 return message_id
             except InvalidSignature:
                 continue

@@ -22,7 +22,7 @@ from tests.factories.gateway import basic, make_gateway
 from tests.factories.reviews import staff
 from tests.factories.stories import again
 from tests.faults.oracle import standing_oracle  # noqa: F401 - a fixture
-from tests.processes import free_port, portal_environment, process, until, web
+from tests.processes import free_port, portal_environment, until, web
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -158,10 +158,15 @@ def test_with_the_broker_down_they_die_as_fast(phase, ines, active):
 def test_whoever_stops_looking_stops_nothing(phase, ines, active):
     _key, token = stories.claimed(phase=phase)
     _ended, told = revoke("--phase", phase.ref, "--reason", "incident", "--by", ines.email)
-    with process(printed(told, "--confirm"), portal_environment(), settings.BASE_DIR) as running:
-        until(lambda: active([token]) == [False])
+    command, pipe = printed(told, "--confirm"), subprocess.PIPE
+    with subprocess.Popen(
+        command, env=portal_environment(), cwd=settings.BASE_DIR, stdout=pipe, text=True
+    ) as running:
+        assert "DEAD" in running.stdout.readline()
+        assert active([token]) == [False]
         running.send_signal(signal.SIGINT)
-        assert running.wait(timeout=PATIENCE) == 4
+        assert "You stopped looking; the keys stay dead" in running.stdout.read()
+    assert running.returncode == 4
 
 
 def test_a_wrong_word_and_a_silent_database_end_as_documented(ines):

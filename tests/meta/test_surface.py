@@ -69,6 +69,7 @@ NEEDS_MORE = {
     "mfa_remove_webauthn": "a passkey",
     "mfa_edit_webauthn": "a passkey",
     "account_reauthenticate": "a password",
+    "webhooks:switch_on": "an endpoint that is off; tests/edges has it",
     "mfa_reauthenticate": "an authenticator",
     "mfa_reauthenticate_webauthn": "a passkey",
     "admin:autocomplete": "a field that asks for it; we have none",

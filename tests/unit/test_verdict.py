@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.errors import Conflict, DomainError, Gone, Invalid, InvalidTransition, NotAllowed
+from portal.errors import Busy, Conflict, DomainError, Gone, Invalid, InvalidTransition, NotAllowed
 from portal.lifecycle import check_transition
 from portal.verdict import Verdict, allow, deny
 
@@ -33,6 +33,7 @@ def test_every_refusal_has_its_status():
         InvalidTransition: 409,
         Conflict: 409,
         Gone: 410,
+        Busy: 503,
     }
 
 

@@ -26,6 +26,7 @@ IDLE = {
     ("portal_broker_up",): 1,
     ("portal_live_keys",): 0,
     **{("portal_freezes_in_force", ("level", level)): 0 for level in FreezeLevel.values},
+    **{("portal_webhook_deliveries", ("state", each)): 0 for each in ("waiting", "given_up")},
     ("portal_worker_last_seen_seconds",): float("inf"),
     ("portal_beat_last_seen_seconds",): float("inf"),
 } | {
@@ -34,7 +35,7 @@ IDLE = {
         *("unfinished_rows", "oldest_unfinished_seconds"),
         *("queue_age_seconds", "dead_rows"),
     )
-    for kind in ("issue", "revocation", "mail")
+    for kind in ("issue", "revocation", "mail", "webhooks")
 }
 
 
