@@ -32,8 +32,8 @@ _QUESTIONS: dict[str, Callable[[], Any]] = {
     "owed": owed,
     "last_seen": heartbeats.last_seen,
     "freezes": freezes_by_level,
-    "live_keys": lambda: working_keys().count(),
     "webhooks": deliveries_by_state,
+    "live_keys": lambda: working_keys().count(),
 }
 
 

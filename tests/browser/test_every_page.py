@@ -111,12 +111,12 @@ def peopled(committed_world, django_db_blocker):
 
 
 def _stop_things(by):
+    live, *_others, last = Grant.objects.filter(status="active")
     _freeze(by)
     for paused in (False, True):
         _revoke(make_live_key()[0], paused=paused, by=by)
     suspend_organization(organization_id=OrganizationFactory().pk, by=by)
     suspend_user(user_id=UserFactory(email=f"stopped@{DOMAIN}").pk, by=by)
-    live, *_others, last = Grant.objects.filter(status="active")
     suspend_grant(grant_id=last.pk, by=by)
     phase = RolloutPhaseFactory(release=ModelReleaseFactory(name="Halcyon-2"), name="Partners")
     halt_phase(phase_id=phase.pk, by=by)
