@@ -370,7 +370,7 @@ def _gives_keys(grant: Grant, barred: bool | None) -> Verdict:
     if barred_grants([grant]) if barred is None else barred:
         return deny(
             "revoked_by_staff",
-            "The programme revoked keys of this grant. Write to us about another one.",
+            "The programme has revoked or paused keys of this grant. Write to us about another.",
         )
     return allow()
 

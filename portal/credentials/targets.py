@@ -13,9 +13,9 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.models import Organization, User
 from portal.applications.models import Application
-from portal.credentials.enums import KeyKind
+from portal.credentials.enums import ItemStatus, KeyKind
 from portal.credentials.lifecycle import LIVE
-from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.models import Credential, Grant, Revocation, RevocationItem
 from portal.errors import Invalid
 from portal.programs.models import Capability, ModelRelease, RolloutPhase
 from portal.redaction import redact
@@ -172,15 +172,27 @@ def _nothing(name: str, value: str) -> Invalid:
 # --- What gets no new key after a case ----------------------------------------------------------
 def barred_grants(grants: Iterable[Grant]) -> set[int]:
     """Ids of those grants that get no new key: since they were opened, or allowed new keys again,
-    staff revoked one of their keys, or every key of a kind that takes in all of theirs.
+    staff revoked one of their keys, or every key of a kind that takes in all of theirs. A case says
+    so of its keys from when it is confirmed, before workers have written it on each; one that
+    only holds them, for as long as it does: a key in place of one that is held would not be.
     """
     since = Coalesce(OuterRef("new_keys_allowed_at"), OuterRef("opened_at"))
     keys = Credential.objects.filter(
         grant=OuterRef("pk"), revoked_by_staff=True, revoked_at__gt=since
     )
     cases = _cases_that_take_in_whole_grants().filter(_covering(), confirmed_at__gt=since)
-    barred = Grant.objects.filter(Exists(keys) | Exists(cases), pk__in=[each.pk for each in grants])
-    return set(barred.values_list("pk", flat=True))
+    held = Q(
+        revocation__confirmed_at__isnull=True,
+        revocation__contained_at__isnull=False,
+        revocation__released_at__isnull=True,
+    )
+    unmarked = Q(status=ItemStatus.FROZEN, revocation__confirmed_at__gt=since)
+    items = RevocationItem.objects.filter(
+        held | unmarked, credential__grant=OuterRef("pk"), revocation__rehearsal=False
+    )
+    barred = Exists(keys) | Exists(cases) | Exists(items)
+    of_these = Grant.objects.filter(barred, pk__in=[each.pk for each in grants])
+    return set(of_these.values_list("pk", flat=True))
 
 
 def _cases_that_take_in_whole_grants() -> QuerySet[Revocation]:

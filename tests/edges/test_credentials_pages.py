@@ -453,7 +453,7 @@ def test_after_staff_revoked_a_key_the_page_says_so(client, person):
     key, _token = stories.claimed(by=person)
     revoke_credential(kid=key.kid, reason="misuse", by=stories.responder())
     text = client.get("/access/").content.decode()
-    assert "The programme revoked keys of this grant" in text
+    assert "The programme has revoked or paused keys of this grant" in text
     assert f"/access/grants/{key.grant.ref}/keys/" not in text
 
 

@@ -40,6 +40,7 @@ def contain_revocation(*, revocation_id: int, by: User) -> Revocation:
     revocation = _lock(revocation_id)
     policies.can_contain_revocation(by, revocation).enforce()
     _must_be_in_time(revocation)
+    stop_births()  # a key in place of one that is held comes into being before this, or not at all
     now = timezone.now()
     revocation.contained_at, revocation.contained_by = now, by
     revocation.expires_at = now + CONTAINED_FOR

@@ -1,7 +1,7 @@
 """What time alone does. For display and for freeing places: verification never waits for this."""
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from portal.audit.services import Actor
@@ -14,6 +14,7 @@ from portal.credentials.services.moving import move_credential, move_grant, move
 
 BATCH = 100
 _BATCH_OF_DEAD = 5_000
+_UNDECIDED = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
 _CLOSED_BY_TIME = (C.READY, C.ACTIVE)
 
 
@@ -93,9 +94,15 @@ def _close_grant(grant_id: int, *, by: Actor) -> bool:
 
 @transaction.atomic
 def _close_previews(*, by: Actor) -> int:
-    over = Revocation.objects.select_for_update(skip_locked=True).filter(
-        status=RevocationStatus.PREVIEWED, expires_at__lte=timezone.now()
-    )[:BATCH]
+    """A case that holds its keys stays open: time alone neither lets them go nor revokes them, and
+    only an open case can be decided.
+    """
+    held = Q(contained_at__isnull=False, released_at__isnull=True)
+    over = (
+        Revocation.objects.select_for_update(skip_locked=True)
+        .filter(status__in=_UNDECIDED, expires_at__lte=timezone.now())
+        .exclude(held)[:BATCH]
+    )
     for revocation in over:
         move_revocation(revocation, to=RevocationStatus.EXPIRED, by=by)
     return len(over)
