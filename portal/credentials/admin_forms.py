@@ -121,7 +121,7 @@ class SelectorForm(forms.Form):
     person = _text_of_one("Person", "An e-mail address, or a reference: USR-…")
     application = _text_of_one("Application", "Its reference: APP-…")
     reviewer = _text_of_one("Ruled on by", "Who approved it: an e-mail address, or USR-…")
-    issued_from = _moment("Issued from")
+    issued_from = _moment("Issued from", "Times are in your own time zone.")
     issued_until = _moment("Issued before")
     used_from = _moment("Last used from", "Last use is known to ten minutes.")
     used_until = _moment("Last used before")
