@@ -8,6 +8,7 @@ import sys
 import urllib.parse
 import urllib.request
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from celery import current_app
@@ -158,9 +159,15 @@ def test_with_the_broker_down_they_die_as_fast(phase, ines, active):
 def test_whoever_stops_looking_stops_nothing(phase, ines, active):
     _key, token = stories.claimed(phase=phase)
     _ended, told = revoke("--phase", phase.ref, "--reason", "incident", "--by", ines.email)
-    command, pipe = printed(told, "--confirm"), subprocess.PIPE
+    # A shell that runs the tests in the background has every child ignore Ctrl-C.
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        command, env=portal_environment(), cwd=settings.BASE_DIR, stdout=pipe, text=True
+        printed(told, "--confirm"),
+        env=portal_environment(),
+        cwd=settings.BASE_DIR,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears,  # noqa: PLW1509 - one system call, before anything else runs
     ) as running:
         assert "DEAD" in running.stdout.readline()
         assert active([token]) == [False]
