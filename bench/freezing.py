@@ -37,11 +37,11 @@ def _fill(count: int) -> None:
     (grants,) = tables.rows("SELECT count(*) FROM credentials_grant")[0]
     each = -(-max(count - there, 0) // grants)
     tables.run(
-        """INSERT INTO credentials_credential (kid, grant_id, name, status, scopes, digest,
+        """INSERT INTO credentials_credential (kid, kind, grant_id, name, status, scopes, digest,
                pepper_version, requested_at, claimed_at, claimed_by_id, expires_at, revoked_reason,
                revoked_by_staff, revoked_with_key)
-           SELECT substr(md5(id || ' ' || n), 1, 16), id, '', 'active', scopes, '\\x00', 1, now(),
-                  now(), holder_id, ends_at, '', false, false
+           SELECT substr(md5(id || ' ' || n), 1, 16), 'live', id, '', 'active', scopes, '\\x00', 1,
+                  now(), now(), holder_id, ends_at, '', false, false
            FROM credentials_grant, generate_series(1, %s) AS n""",
         each,
     )

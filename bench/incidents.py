@@ -4,6 +4,7 @@ from accounts.models import User
 from portal.credentials.models import Revocation
 from portal.credentials.services import preview_revocation, start_revocation, word_of
 from portal.credentials.targets import Selector
+from portal.credentials.verification import explain_many
 
 
 def preview(by: User) -> Revocation:
@@ -25,4 +26,19 @@ def confirm(case: Revocation, by: User) -> None:
         typed_word=word_of(case.digest),
         beyond_cap="The bench kills whatever it has made.",
         by=by,
+    )
+
+
+def must_be_dead(case: Revocation) -> None:
+    """Every hundredth key is refused, though workers have yet to write so on most of them."""
+    kids = list(case.items.order_by("pk").values_list("credential__kid", flat=True))[::100]
+    alive = [kid for kid, said in explain_many(kids).items() if said]
+    if alive:
+        raise SystemExit(f"{len(alive)} of {len(kids)} keys still work.")
+
+
+def forget(case: Revocation) -> None:
+    """As if it had never been confirmed, for the measures that follow."""
+    Revocation.objects.filter(pk=case.pk).update(
+        status="cancelled", confirmed_at=None, confirmed_by=None
     )

@@ -95,7 +95,11 @@ def preview(_stack: Stack) -> list[Result]:
 
     def confirmed() -> float:
         case = cases.pop() if cases else incidents.preview(by)
-        return _killed("credentials_credential", size, lambda: incidents.confirm(case, by))
+        seconds = timed(lambda: incidents.confirm(case, by))
+        incidents.must_be_dead(case)
+        incidents.forget(case)
+        tables.revive("credentials_credential")
+        return seconds
 
     seconds = in_turns(
         ROUNDS,

@@ -138,8 +138,8 @@ def _keys(folder: Path) -> Path:
     path = folder / "keys.txt"
     grants = list(Grant.objects.values_list("pk", "scopes", "holder_id", "ends_at"))
     names = (
-        "kid, grant_id, name, status, scopes, digest, pepper_version, requested_at, claimed_at,"
-        " claimed_by_id, expires_at, revoked_reason, revoked_by_staff, revoked_with_key"
+        "kid, kind, grant_id, name, status, scopes, digest, pepper_version, requested_at,"
+        " claimed_at, claimed_by_id, expires_at, revoked_reason, revoked_by_staff, revoked_with_key"
     )
     with (
         os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file,
@@ -151,7 +151,18 @@ def _keys(folder: Path) -> Path:
                 kid = new_kid()
                 key = mint(kid)
                 file.write(f"{key.token}\n")
-                row = (kid, pk, "", "active", scopes, key.digest, key.pepper_version, now, now)
+                row = (
+                    kid,
+                    "live",
+                    pk,
+                    "",
+                    "active",
+                    scopes,
+                    key.digest,
+                    key.pepper_version,
+                    now,
+                    now,
+                )
                 copy.write_row((*row, holder, ends, "", False, False))
     return path
 
