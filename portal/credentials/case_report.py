@@ -265,8 +265,6 @@ COLUMNS = {
     "revoked_at": "credential__revoked_at",
     "outcome": "status",
     "told_at": "done_at",
-    "attempts": "attempts",
-    "last_error": "last_error",
 }
 
 

@@ -28,6 +28,8 @@ LEASE = timedelta(seconds=15)
 WORK_FOR = 5.0  # seconds a task
 GIVE_UP_WAITING_AFTER = 5  # attempts, after which a case counts as completed with stragglers
 _PAUSE = timedelta(seconds=10)
+# Items fail no more, partners do; those that had failed before there were partners are told, too.
+_UNTOLD = (ItemStatus.PENDING, ItemStatus.FAILED)
 _OPEN = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
 
 
@@ -152,8 +154,8 @@ def _find_parties(case: Revocation) -> None:
             " FROM credentials_revocationitem AS item"
             " JOIN credentials_credential AS key ON key.id = item.credential_id"
             " JOIN credentials_grant AS right_ ON right_.id = key.grant_id"
-            " WHERE item.revocation_id = %s AND item.status = %s GROUP BY 1, 2, 3",
-            [PartyStatus.PENDING.value, timezone.now(), case.pk, ItemStatus.PENDING.value],
+            " WHERE item.revocation_id = %s AND item.status = ANY(%s) GROUP BY 1, 2, 3",
+            [PartyStatus.PENDING.value, timezone.now(), case.pk, [str(each) for each in _UNTOLD]],
         )
 
 
@@ -184,7 +186,7 @@ def _items_of(case: Revocation, party: RevocationParty) -> QuerySet[RevocationIt
             "credential__grant__organization__isnull": True,
             "credential__grant__holder": party.holder_id,
         }
-    return case.items.filter(status__in=[ItemStatus.PENDING, ItemStatus.FAILED], **whose)
+    return case.items.filter(status__in=_UNTOLD, **whose)
 
 
 def _slot(case: Revocation) -> datetime:
@@ -214,7 +216,7 @@ def _close_if_finished(revocation_id: int, fence: int, *, by: Actor) -> bool:
     if case.items.filter(status=ItemStatus.FROZEN).exists():
         return True
     untold = case.parties.filter(status__in=UNTOLD)
-    waiting = case.items.filter(status=ItemStatus.PENDING)
+    waiting = case.items.filter(status__in=_UNTOLD)
     if not untold.exists() and not waiting.exists():
         case.completed_at = timezone.now()
         move_revocation(case, to=RevocationStatus.COMPLETED, by=by)
