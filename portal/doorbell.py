@@ -20,7 +20,7 @@ from portal.request_id import request_id
 log = logging.getLogger(__name__)
 
 _CAPACITY = 10_000
-_rings: queue.Queue[tuple[str, tuple[Any, ...], str]] = queue.Queue(maxsize=_CAPACITY)
+_rings: queue.Queue[tuple[str, tuple[Any, ...], str, int | None]] = queue.Queue(maxsize=_CAPACITY)
 _starting = threading.Lock()
 _ringer: threading.Thread | None = None
 
@@ -35,7 +35,7 @@ def ring(task: Task, *args: int | str) -> None:
     if not settings.DOORBELL:
         return
     try:
-        _rings.put_nowait((task.name, args, request_id.get()))
+        _rings.put_nowait((task.name, args, request_id.get(), task.expires))
     except queue.Full:
         log.warning("doorbell: %s dropped, the broker has been silent for long", task.name)
         return
@@ -52,9 +52,9 @@ def _ensure_ringer() -> None:
 
 def _publish_forever() -> None:
     while True:
-        name, args, asked_by = _rings.get()
+        name, args, asked_by, expires = _rings.get()
         headers = {"request_id": asked_by} if asked_by else {}
         try:
-            current_app.send_task(name, args=args, headers=headers, retry=False)
+            current_app.send_task(name, args=args, headers=headers, expires=expires, retry=False)
         except Exception as error:  # noqa: BLE001 - whatever the broker says, the row remains
             log.warning("doorbell: %s not rung: %s", name, type(error).__name__)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from portal.models import Heartbeat
 
-WORKER, BEAT = "worker", "beat"
+WORKER, MAIL_WORKER, BEAT = "worker", "mail_worker", "beat"
 WRITTEN_EVERY = 10.0  # seconds, at most, by each process of a worker
 # Beat rings every 15 s; so long without a word is no coincidence.
 SILENT_AFTER = 120
@@ -34,6 +34,6 @@ def seen(name: str) -> None:
 
 
 def last_seen() -> dict[str, datetime | None]:
-    """When worker and beat were last seen; None for one that never was."""
+    """When workers and beat were last seen; None for one that never was."""
     known = dict(Heartbeat.objects.values_list("name", "seen_at"))
-    return {name: known.get(name) for name in (WORKER, BEAT)}
+    return {name: known.get(name) for name in (WORKER, MAIL_WORKER, BEAT)}

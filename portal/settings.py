@@ -61,6 +61,8 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=variabl
 AUTHORIZE_WITHIN = env.float("AUTHORIZE_WITHIN", default=0.0, validate=variables.few_seconds)
 # More keys than this die in one case only by somebody who may break the glass, and says why.
 REVOCATION_CAP = env.int("REVOCATION_CAP", default=10_000, validate=variables.positive)
+# So many keys of a case are written on in one transaction; all are refused from the first on.
+REVOCATION_CHUNK = env.int("REVOCATION_CHUNK", default=1000, validate=variables.positive)
 MAILS_PER_MINUTE = env.int(
     "MAILS_PER_MINUTE", default=600, validate=variables.positive
 )  # of a case
@@ -226,8 +228,9 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 30
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# Servers of partners may be slow: workers of their own wait for them (docs/operations.md).
-CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}}
+# Servers of partners may be slow, and so may the mail server: workers of their own wait for each
+# (docs/operations.md).
+CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}, "mail.*": {"queue": "mail"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 

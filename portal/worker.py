@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 # Tasks of workers that take no others: their life says nothing about who prepares keys.
 OF_THEIR_OWN = frozenset({"webhooks.deliver"})
+OF_MAIL = "mail."
 
 _began: dict[str, float] = {}  # by the task's id
 
@@ -42,7 +43,7 @@ def _end(task_id: str, task: Any, state: str, **_signal: Any) -> None:
     note_task(task=task.name, outcome=outcome, seconds=seconds)
     _tell(task, outcome, seconds, routine=by_beat)
     if task.name not in OF_THEIR_OWN:
-        _show_life(by_beat=by_beat)
+        _show_life(_kind_of_worker(task.name), by_beat=by_beat)
     request_id.set("")
 
 
@@ -59,9 +60,13 @@ def _tell(task: Any, outcome: str, seconds: float, *, routine: bool) -> None:
     )
 
 
-def _show_life(*, by_beat: bool) -> None:
+def _kind_of_worker(task: str) -> str:
+    return heartbeats.MAIL_WORKER if task.startswith(OF_MAIL) else heartbeats.WORKER
+
+
+def _show_life(worker: str, *, by_beat: bool) -> None:
     try:
-        heartbeats.seen(heartbeats.WORKER)
+        heartbeats.seen(worker)
         if by_beat:
             heartbeats.seen(heartbeats.BEAT)
     except (DatabaseError, InterfaceError) as error:

@@ -24,6 +24,7 @@ from portal.embedded import die_with_parent
 from portal.run import ports
 
 PATIENCE = 30
+QUEUES = "celery,mail"  # what one worker of a test takes, unless it is told otherwise
 
 
 # Held until the process ends: what a stopped server listened on is given to nobody else.
@@ -119,11 +120,11 @@ class Worker:
         self.name = f"test{os.getpid()}@localhost"
         self.running: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, beat: bool = False, concurrency: int = 1, queues: str = "") -> None:
+    def start(self, *, beat: bool = False, concurrency: int = 1, queues: str = QUEUES) -> None:
         """Start it and wait until it answers. With `beat` it also reconciles on schedule."""
         command = [sys.executable, "-m", "celery", "--quiet", "-A", "portal", "worker"]
         command += ["--hostname", self.name, "--concurrency", str(concurrency)]
-        command += ["--loglevel", "warning", *(["--queues", queues] if queues else [])]
+        command += ["--loglevel", "warning", "--queues", queues]
         command += ["--without-gossip", "--without-mingle", *(["--beat"] if beat else [])]
         tie, env = die_with_parent(signal.SIGTERM), portal_environment()
         self.running = subprocess.Popen(command, env=env, preexec_fn=tie)  # noqa: PLW1509
@@ -180,10 +181,17 @@ def worker(settings, tmp_path) -> Iterator[Worker]:
     settings.DATA_DIR = tmp_path / "files"
     settings.EMAIL_FILE_PATH = settings.DATA_DIR / "mail"
     settings.EMAIL_FILE_PATH.mkdir(parents=True)
-    current_app.control.purge()  # rings of an earlier test, whose rows are gone
+    _forget_rings()
     started = Worker()
     yield started
     started.stop()
+
+
+def _forget_rings() -> None:
+    """Those of an earlier test, whose rows are gone."""
+    with current_app.connection_for_write() as link:
+        for queue in (*QUEUES.split(","), "webhooks"):
+            link.default_channel.queue_purge(queue)
 
 
 def until(true: Callable[[], object], patience: float = PATIENCE) -> None:

@@ -63,6 +63,7 @@ def keys_revoked(
     keys: list[Credential],
     *,
     reason: str,
+    case: str,
     not_before: datetime,
 ) -> int:
     """One mail a person about all of a partner's keys in a case; returns how many mails.
@@ -79,6 +80,7 @@ def keys_revoked(
             to=person.email,
             template="credentials/keys_revoked",
             not_before=not_before,
+            case=case,
             context=_words(
                 theirs[0].grant,
                 to=person,

@@ -30,13 +30,23 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(WithButtons, admin.ModelAdmin):
-    list_display = ("ref", "template", "to", "state", "attempts", "queued_at", "next_attempt_at")
+    list_display = (
+        "ref",
+        "template",
+        "to",
+        "case",
+        "state",
+        "attempts",
+        "queued_at",
+        "next_attempt_at",
+    )
     list_filter = (StateFilter,)
-    search_fields = ("=ref", "to", "template")
+    search_fields = ("=ref", "=case", "to", "template")
     fields = (
         "ref",
         "to",
         "template",
+        "case",
         "context",
         "state",
         "attempts",

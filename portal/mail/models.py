@@ -19,6 +19,9 @@ class OutgoingMail(models.Model):
     to = models.EmailField()
     template = models.CharField(max_length=100)
     context = models.JSONField(default=dict)
+    case = models.CharField(
+        max_length=16, blank=True, help_text="Reference of the incident's case it tells of"
+    )
     queued_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -36,6 +39,7 @@ class OutgoingMail(models.Model):
                 name="mail_unsent",
                 condition=models.Q(sent_at=None, dead_at=None),
             ),
+            models.Index(fields=["case"], name="mail_of_case", condition=~models.Q(case="")),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,8 @@
-"""What is not sent yet, for the staff's page, for /readyz and for the metrics."""
+"""What is not sent yet: for the staff's pages, for /readyz and for the metrics."""
 
-from django.db.models import Count, Min, Q
+from dataclasses import dataclass
+
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from portal.mail.models import OutgoingMail
@@ -17,3 +19,32 @@ def unfinished_mail() -> Owed:
         dead=Count("pk", filter=~alive),
     )
     return Owed(**found)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The mails of a case: how many are sent, wait, and were given up."""
+
+    sent: int
+    waiting: int
+    given_up: int
+
+    @property
+    def total(self) -> int:
+        return self.sent + self.waiting + self.given_up
+
+
+def post_of_case(ref: str) -> Post:
+    unsent = Q(sent_at=None)
+    counted = OutgoingMail.objects.filter(case=ref).aggregate(
+        sent=Count("pk", filter=~unsent),
+        waiting=Count("pk", filter=unsent & Q(dead_at=None)),
+        given_up=Count("pk", filter=unsent & Q(dead_at__isnull=False)),
+    )
+    return Post(**counted)
+
+
+def failing_mails(ref: str) -> QuerySet[OutgoingMail]:
+    """Of a case: those that could not be sent so far, what was given up first."""
+    failed = OutgoingMail.objects.filter(case=ref, sent_at=None, attempts__gt=0)
+    return failed.order_by("dead_at", "-attempts", "pk")

@@ -1,11 +1,13 @@
 """Queueing and sending. An unsent row is the queue; Celery only rings the bell."""
 
 import logging
+import smtplib
 import time
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
@@ -21,7 +23,7 @@ from portal.mail.models import OutgoingMail
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5
-FIRST_WAIT = timedelta(seconds=30)  # then 2, 8 and 32 minutes
+FIRST_WAIT = timedelta(seconds=30)  # then 2, 8 and 32 minutes, and for a case 32 again and again
 # What was queued a moment ago has a ring of its own under way.
 GRACE = timedelta(seconds=5)
 BATCH = 200
@@ -29,19 +31,27 @@ LONGEST_RUN = 10.0  # seconds of one task, which ends at 25
 
 
 def queue_mail(
-    *, to: str, template: str, context: dict[str, Any], not_before: datetime | None = None
+    *,
+    to: str,
+    template: str,
+    context: dict[str, Any],
+    not_before: datetime | None = None,
+    case: str = "",
 ) -> OutgoingMail:
     """Queue one mail in the caller's transaction, to be sent after commit.
 
     Until `not_before` nobody is rung: one of very many, it leaves when it is due and
     `reconcile_mail` comes by, and keeps no other mail waiting.
 
+    `case` is the reference of an incident's case: whoever it is about has to hear of it, so it is
+    tried for as long as the mail server fails, and never given up for that.
+
     `template` is `<app>/<event>`: a folder of templates/emails/ with subject.txt, body.txt and
     body.html. The context is stored as it is, so it holds words and addresses, never a secret.
     """
     from portal.mail.tasks import deliver  # noqa: PLC0415 - a task's body imports its one service
 
-    mail = OutgoingMail(to=to, template=template, context=context)
+    mail = OutgoingMail(to=to, template=template, context=context, case=case)
     mail.next_attempt_at = not_before or mail.next_attempt_at
     mail.save()
     if mail.next_attempt_at <= timezone.now():
@@ -103,18 +113,17 @@ def deliver_mail(*, mail_id: int) -> bool:
     return mail.sent_at is not None
 
 
-def reconcile_mail() -> int:
-    """Ring again for mails that are due and that nobody has sent; returns for how many."""
-    from portal.mail.tasks import deliver  # noqa: PLC0415 - a task's body imports its one service
+def reconcile_mail() -> bool:
+    """Ring once where mails are due that nobody has sent, however many; returns whether so."""
+    from portal.mail.tasks import deliver_queued as deliver  # noqa: PLC0415 - as above
 
     now = timezone.now()
     due = OutgoingMail.objects.filter(
         sent_at=None, dead_at=None, next_attempt_at__lte=now, queued_at__lte=now - GRACE
-    )
-    ids = list(due.order_by("next_attempt_at").values_list("pk", flat=True)[:BATCH])
-    for mail_id in ids:
-        ring(deliver, mail_id)
-    return len(ids)
+    ).exists()
+    if due:
+        ring(deliver)
+    return due
 
 
 @transaction.atomic
@@ -153,12 +162,26 @@ def _plain(template: str, context: dict[str, Any]) -> str:
 
 
 def _postpone(mail: OutgoingMail, error: Exception) -> None:
-    """Wait four times longer after each failure; give up, visibly, after the last."""
+    """Wait four times longer after each of the first failures; give up, visibly, after the last.
+
+    A mail of a case has no last one, unless the fault is in the mail itself: time mends a server,
+    not an address that cannot be written down.
+    """
     now = timezone.now()
     mail.last_error = " ".join(
         [type(error).__name__, str(getattr(error, "smtp_code", ""))]  # never the server's words
     ).strip()
-    mail.next_attempt_at = now + FIRST_WAIT * 4 ** (mail.attempts - 1)
-    if mail.attempts >= MOST_ATTEMPTS:
+    mail.next_attempt_at = now + FIRST_WAIT * 4 ** (min(mail.attempts, MOST_ATTEMPTS - 1) - 1)
+    tireless = mail.case and _may_pass(error)
+    if mail.attempts >= MOST_ATTEMPTS and not tireless:
         mail.dead_at = now
     log.warning("mail: %s, attempt %d: %s", mail.template, mail.attempts, mail.last_error)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it came of the server or the way there. Errors of SMTP are OSErrors, too; one of
+    them says that this address needs what the server cannot do.
+    """
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return False
+    return isinstance(error, OSError | SoftTimeLimitExceeded)

@@ -133,5 +133,5 @@ def _of_webhooks(states: dict[str, int]) -> Metric:
 def _of_heartbeats(last_seen: dict[str, datetime | None]) -> Iterator[Metric]:
     for name, seen_at in last_seen.items():
         ago = seconds_since(seen_at) if seen_at else math.inf
-        help_ = f"Since {name} was last seen; +Inf if it never was."
+        help_ = f"Since {name.replace('_', ' ')} was last seen; +Inf if it never was."
         yield _number(f"portal_{name}_last_seen_seconds", help_, ago)

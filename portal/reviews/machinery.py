@@ -14,7 +14,11 @@ NO_BROKER = (
 )
 NO_WORKER = (
     "No worker is heard of. Keys are checked and revoked all the same, but no new key is prepared "
-    "and no mail leaves. Start one (celery -A portal worker); all that waits is then taken up."
+    "and no partner told. Start one (celery -A portal worker); all that waits is then taken up."
+)
+NO_MAIL_WORKER = (
+    "No worker for mails is heard of, so no mail leaves. Start one (celery -A portal worker "
+    "--queues mail); all that waits is then sent."
 )
 NO_BEAT = (
     "Beat is not heard of: what fails once is not tried again. Start it (celery -A portal beat)."
@@ -39,6 +43,7 @@ def facts_and_advice() -> tuple[list[tuple[str, str]], list[str]]:
         ("Oldest has waited", "Nothing waits" if oldest is None else in_seconds(oldest)),
         ("Given up on, for people to look at", f"{sum(row.dead for row in rows):,}"),
         ("A worker last finished something", _ago(seen[heartbeats.WORKER])),
+        ("A mail worker last finished something", _ago(seen[heartbeats.MAIL_WORKER])),
         ("Beat last rang and was heard", _ago(seen[heartbeats.BEAT])),
         ("Broker", "Answers" if broker else "Does not answer"),
     ]
@@ -47,11 +52,13 @@ def facts_and_advice() -> tuple[list[tuple[str, str]], list[str]]:
 
 def _advice(rows: list[Owed], seen: dict[str, datetime | None], *, broker: bool) -> list[str]:
     """Of what follows from one cause only the cause is told."""
+    missing = {heartbeats.WORKER: NO_WORKER, heartbeats.MAIL_WORKER: NO_MAIL_WORKER}
+    silent = [told for name, told in missing.items() if _is_silent(seen[name])]
     advice = []
     if not broker:
         advice.append(NO_BROKER)
-    elif _is_silent(seen[heartbeats.WORKER]):
-        advice.append(NO_WORKER)
+    elif silent:
+        advice += silent
     elif _is_silent(seen[heartbeats.BEAT]):
         advice.append(NO_BEAT)
     elif any(row.late_seconds > LATE for row in rows):

@@ -36,7 +36,7 @@ def run_portal() -> int:
         if not welcome.SIGN_INS.exists():
             _say("Loading the demo programme")
             _manage(env, "demo")
-        _say("Starting web, worker, beat and sandbox")
+        _say("Starting web, workers, beat and sandbox")
         return _serve(env, web, sandbox)
 
 
@@ -62,6 +62,7 @@ def _announce(processes: Processes, portal: str, sandbox: str) -> None:
         {
             "web": lambda: health.answers(f"{portal}/readyz"),
             "worker": health.worker_answers,
+            "mail": lambda: processes.is_alive("mail"),
             "beat": lambda: processes.is_alive("beat"),
             "sandbox": lambda: health.answers(f"{sandbox}/healthz"),
         }

@@ -32,6 +32,8 @@ def commands(web: int, sandbox: int) -> dict[str, str]:
     return {
         "web": f"exec {web_server} portal.wsgi:application",
         "worker": f"exec {celery} worker --concurrency 2 --without-mingle --without-gossip",
+        "mail": f"exec {celery} worker --queues mail --hostname mail@%h"
+        " --concurrency 1 --without-mingle --without-gossip",
         "webhooks": f"exec {celery} worker --queues webhooks --hostname webhooks@%h"
         " --concurrency 2 --without-mingle --without-gossip",
         "beat": f"exec {celery} beat",

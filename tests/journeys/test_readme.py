@@ -46,6 +46,7 @@ def test_the_commands_are_these():
         ".venv/bin/celery",
         ".venv/bin/celery",
         ".venv/bin/celery",
+        ".venv/bin/celery",
         ".venv/bin/python",
     ]
 
@@ -206,7 +207,7 @@ def fetch(url, **headers):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_installation_checks_migrates_and_has_its_first_staff(home, production):
-    check, migrate, staff = commands()[4], commands()[5], commands()[11]
+    check, migrate, staff = commands()[4], commands()[5], commands()[12]
     for line in (check, migrate, staff):
         run(line, production, home)
     assert User.objects.filter(email="you@example.org", is_staff=True).exists()
@@ -214,12 +215,13 @@ def test_an_installation_checks_migrates_and_has_its_first_staff(home, productio
 
 @pytest.mark.django_db(transaction=True)
 def test_an_installation_serves_and_works(home, production, tmp_path):
-    collect, web, worker, hooks, beat = commands()[6:11]
+    collect, web, worker, mails, hooks, beat = commands()[6:12]
     run(collect, production, home)
     address = f"http://127.0.0.1:{production['GRANIAN_PORT']}"
     with (
         start(web, production, home) as serving,
         start(worker, production, home),
+        start(mails, production, home),
         start(hooks, production, home),
         start(beat, production, home) as ringing,
     ):
@@ -227,7 +229,7 @@ def test_an_installation_serves_and_works(home, production, tmp_path):
         page = fetch(f"{address}/accounts/login/")
         style = re.search(r'href="(/static/portal/base\.[0-9a-f]{12}\.css)"', page)[1]
         assert "{" in fetch(f"{address}{style}")
-        until(lambda: len(current_app.control.ping(timeout=1, limit=2)) == 2)
+        until(lambda: len(current_app.control.ping(timeout=1, limit=3)) == 3)
         until(lambda: list(tmp_path.glob("celerybeat-schedule*")))
         assert ringing.poll() is None
 

@@ -19,7 +19,7 @@ def _nothing_said_yet(monkeypatch):
 
 
 def test_who_was_never_seen_is_told_as_such():
-    assert heartbeats.last_seen() == {"worker": None, "beat": None}
+    assert heartbeats.last_seen() == {"worker": None, "mail_worker": None, "beat": None}
 
 
 def test_who_is_seen_is_known_from_then_on():

@@ -8,6 +8,7 @@ from celery.exceptions import TimeLimitExceeded
 from django.db import OperationalError
 
 from portal import heartbeats, worker
+from portal.mail.tasks import deliver_queued
 from portal.metrics import counted
 from portal.request_id import request_id
 from portal.tasks import forget
@@ -100,6 +101,12 @@ def test_a_task_shows_that_its_worker_lives_and_beat_if_beat_rang(at_work):
     assert (found["worker"] is not None, found["beat"]) == (True, None)
     forget.apply(headers={"rung_by": "beat"})
     assert heartbeats.last_seen()["beat"] is not None
+
+
+def test_a_task_of_mails_shows_the_life_of_a_worker_of_mails_alone():
+    deliver_queued.apply()
+    found = heartbeats.last_seen()
+    assert (found["mail_worker"] is not None, found["worker"]) == (True, None)
 
 
 def test_a_database_that_is_down_costs_the_task_nothing(at_work, caplog, monkeypatch):

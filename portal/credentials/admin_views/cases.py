@@ -31,6 +31,7 @@ from portal.credentials.selectors import partners_with_keys
 from portal.credentials.targets import THINGS, Selector, live_credentials
 from portal.errors import DomainError
 from portal.form_errors import tell
+from portal.mail.selectors import failing_mails, post_of_case
 
 PER_PAGE = 50
 _UNDER_WAY = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
@@ -150,6 +151,8 @@ def _headway(case: Revocation) -> dict[str, Any]:
         "headway": case_report.headway(case) if case.confirmed_at else None,
         "under_way": under_way,
         "failing": case_report.failing(case)[:PER_PAGE] if under_way else [],
+        "post": post_of_case(case.ref),
+        "failing_mails": failing_mails(case.ref)[:PER_PAGE],
     }
 
 

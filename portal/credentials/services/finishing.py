@@ -23,7 +23,6 @@ from portal.credentials.services.killing import bar_new_keys, kill_credentials
 from portal.credentials.services.moving import move_revocation
 from portal.doorbell import ring
 
-MARK_AT_ONCE = 1000
 LEASE = timedelta(seconds=15)
 WORK_FOR = 5.0  # seconds a task
 GIVE_UP_WAITING_AFTER = 5  # attempts, after which a case counts as completed with stragglers
@@ -38,11 +37,11 @@ class LeaseLostError(Exception):
 
 
 def mark_some(revocation: Revocation) -> int:
-    """Write on up to MARK_AT_ONCE keys that they are revoked, with an event each; returns how
-    many were looked at. The caller holds the case's row.
+    """Write on up to REVOCATION_CHUNK keys that they are revoked, with an event each; returns
+    how many were looked at. The caller holds the case's row.
     """
     frozen = revocation.items.filter(status=ItemStatus.FROZEN).order_by("credential_id")
-    ids = list(frozen.values_list("credential_id", flat=True)[:MARK_AT_ONCE])
+    ids = list(frozen.values_list("credential_id", flat=True)[: settings.REVOCATION_CHUNK])
     if not ids:
         return 0
     keys = Credential.objects.filter(pk__in=ids)
@@ -171,7 +170,11 @@ def _tell(revocation_id: int, fence: int, party_id: int) -> None:
     )
     theirs = list(keys.order_by("pk"))
     party.mails = notices.keys_revoked(
-        party.organization, theirs, reason=case.reason, not_before=_slot(case)
+        party.organization,
+        theirs,
+        reason=case.reason,
+        case=case.ref,
+        not_before=_slot(case),
     )
     hooks.keys_revoked(party.organization, [key.kid for key in theirs], reason=case.reason)
     items.update(status=ItemStatus.DONE, done_at=timezone.now(), last_error="")

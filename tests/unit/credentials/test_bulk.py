@@ -299,8 +299,8 @@ def test_an_old_a_cancelled_and_a_stranger_s_confirmation_are_refused(phase, by)
 
 
 # --- Telling the holders -----------------------------------------------------------------------
-def test_all_are_dead_at_commit_and_work_goes_on_where_it_stopped(phase, by, monkeypatch):
-    monkeypatch.setattr(finishing, "MARK_AT_ONCE", 2)
+def test_all_are_dead_at_commit_and_work_goes_on_where_it_stopped(phase, by, monkeypatch, settings):
+    settings.REVOCATION_CHUNK = 2
     monkeypatch.setattr(finishing, "WORK_FOR", 0)  # one step a task
     keys = live(phase)
     case = preview(phase, by)
@@ -483,9 +483,9 @@ def test_a_contained_case_can_be_confirmed_for_a_day(phase, by):
     assert [explain(key.kid).code for key in keys] == ["key_revoked"] * 2
 
 
-def test_no_key_takes_the_place_of_one_that_is_held_or_dead_but_unmarked(phase, by, monkeypatch):
+def test_no_key_takes_the_place_of_one_that_is_held_or_dead_but_unmarked(phase, by, settings):
     """Neither by rotation nor by asking for another, with every worker stopped."""
-    monkeypatch.setattr(finishing, "MARK_AT_ONCE", 1)
+    settings.REVOCATION_CHUNK = 1
     first, key = live(phase, 2)
     case = preview(phase, by, selector=Selector(kids=f"{first.kid} {key.kid}"))
 

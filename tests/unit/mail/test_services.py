@@ -8,9 +8,10 @@ from django.utils import timezone
 from portal.errors import NotAllowed
 from portal.mail import services
 from portal.mail.models import OutgoingMail
-from portal.mail.selectors import unfinished_mail
+from portal.mail.selectors import failing_mails, post_of_case, unfinished_mail
 from portal.owed import Owed
 from tests.factories.accounts import UserFactory
+from tests.post import post_office
 
 SUSPENDED = "accounts/user_suspended"
 CONTEXT = {"name": "Ada & Co", "ref": "USR-ABCDEFGH", "contact": "mailto:security@example.org"}
@@ -144,15 +145,26 @@ def test_a_broken_template_is_a_failed_attempt():
     assert mail.last_error == "TemplateDoesNotExist"
 
 
+@pytest.fixture
+def rung(monkeypatch):
+    """What is rung for, instead of its being carried to a broker."""
+    heard = []
+    monkeypatch.setattr(services, "ring", lambda task, *args: heard.append((task.name, *args)))
+    return heard
+
+
 @pytest.mark.django_db
-def test_reconcile_rings_for_what_is_due_and_older_than_a_moment():
+@pytest.mark.parametrize("due", [0, 1, 3])
+def test_reconcile_rings_once_for_all_that_is_due_and_older_than_a_moment(rung, due):
     now, old = timezone.now(), timezone.now() - timedelta(minutes=1)
-    queued(queued_at=old)
     queued(queued_at=old, sent_at=now)
     queued(queued_at=old, dead_at=now)
     queued(queued_at=old, next_attempt_at=now + timedelta(minutes=5))
     queued()
-    assert services.reconcile_mail() == 1
+    for _ in range(due):
+        queued(queued_at=old)
+    assert services.reconcile_mail() == bool(due)
+    assert rung == ([("mail.deliver_queued",)] if due else [])
 
 
 @pytest.mark.django_db
@@ -166,3 +178,59 @@ def test_unfinished_mail_counts_waiting_and_dead_and_tells_what_is_late():
     queued(dead_at=now, queued_at=now - timedelta(hours=1))
     queued(sent_at=now, queued_at=now - timedelta(hours=1))
     assert unfinished_mail() == Owed(waiting=2, since=failed_once, due_since=due, dead=1)
+
+
+# --- Of a case -------------------------------------------------------------------------------
+CASE = "CASE-ABCDEFGH"
+
+
+def try_often(mail, times):
+    """Attempt after attempt; returns the pause after each, in seconds."""
+    pauses = []
+    for _ in range(times):
+        OutgoingMail.objects.filter(pk=mail.pk).update(next_attempt_at=timezone.now())
+        before = timezone.now()
+        services.deliver_mail(mail_id=mail.pk)
+        mail.refresh_from_db()
+        pauses.append(round((mail.next_attempt_at - before).total_seconds() / 10) * 10)
+    return pauses
+
+
+@pytest.mark.django_db
+def test_a_mail_of_a_case_is_tried_without_end_with_pauses_of_half_an_hour_at_most(settings):
+    no_server(settings)
+    mail = queued(case=CASE)
+    assert try_often(mail, 8) == [30, 120, 480, *[1920] * 5]
+    assert (mail.state, mail.attempts) == ("Waiting", 8)
+    assert list(failing_mails(CASE)) == [mail]
+
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    try_often(mail, 2)
+    assert (mail.state, len(outbox.outbox)) == ("Sent", 1)
+    assert list(failing_mails(CASE)) == []
+
+
+@pytest.mark.django_db
+def test_a_mail_of_a_case_that_cannot_be_written_down_is_given_up_and_listed(settings):
+    """No waiting mends it: a name in the domain is longer than there can be."""
+    with post_office() as server:
+        settings.EMAIL_BACKEND, settings.EMAIL_HOST = SMTP, "127.0.0.1"
+        settings.EMAIL_PORT = server.port
+        mail, well = queued(case=CASE, to=f"ada@{'a' * 64}.\u00e4.example"), queued(case=CASE)
+        try_often(mail, services.MOST_ATTEMPTS)
+        services.deliver_mail(mail_id=well.pk)
+    assert server.recipients == [well.to]
+    assert (mail.state, mail.last_error) == ("Given up", "UnicodeError")
+    assert list(failing_mails(CASE)) == [mail]
+
+
+@pytest.mark.django_db
+def test_the_mails_of_a_case_are_counted_and_no_others():
+    now = timezone.now()
+    for fields in ({"sent_at": now}, {"sent_at": now}, {}, {"dead_at": now, "attempts": 5}):
+        queued(case=CASE, **fields)
+    queued(case="CASE-OTHERONE")
+    queued(attempts=3)
+    post = post_of_case(CASE)
+    assert (post.sent, post.waiting, post.given_up, post.total) == (2, 1, 1, 4)
+    assert [mail.state for mail in failing_mails(CASE)] == ["Given up"]

@@ -28,6 +28,7 @@ IDLE = {
     **{("portal_freezes_in_force", ("level", level)): 0 for level in FreezeLevel.values},
     **{("portal_webhook_deliveries", ("state", each)): 0 for each in ("waiting", "given_up")},
     ("portal_worker_last_seen_seconds",): float("inf"),
+    ("portal_mail_worker_last_seen_seconds",): float("inf"),
     ("portal_beat_last_seen_seconds",): float("inf"),
 } | {
     (f"portal_{name}", ("kind", kind)): 0

@@ -19,10 +19,10 @@ MAIL = {"to": "a@example.org", "template": "a/b"}
 
 @pytest.fixture
 def alive():
-    """Worker and beat, seen a moment ago; alive(worker=90) was seen that many seconds ago."""
+    """Workers and beat, seen a moment ago; alive(worker=90) was seen that many seconds ago."""
 
     def seen(**seconds):
-        for name, ago in ({"worker": 3, "beat": 3} | seconds).items():
+        for name, ago in ({"worker": 3, "mail_worker": 3, "beat": 3} | seconds).items():
             moment = timezone.now() - timedelta(seconds=ago)
             Heartbeat.objects.update_or_create(name=name, defaults={"seen_at": moment})
 
@@ -60,8 +60,9 @@ def test_on_a_good_day_there_is_nothing_to_do(alive):
     found, to_do = machinery.facts_and_advice()
     assert to_do == []
     told = dict(found)
-    for name in ("A worker last finished something", "Beat last rang and was heard"):
+    for name in ("A worker last finished something", "A mail worker last finished something"):
         assert told.pop(name) in {"3 s ago", "4 s ago"}
+    assert told.pop("Beat last rang and was heard") in {"3 s ago", "4 s ago"}
     assert told == {
         "Rows and mails still owed": "0",
         "Oldest has waited": "Nothing waits",
@@ -85,7 +86,14 @@ def test_a_worker_that_is_silent_for_two_minutes_is_to_be_started(alive, ago, si
 
 def test_where_no_worker_ever_was_one_is_to_be_started():
     assert facts()["A worker last finished something"] == "Never"
-    assert advice() == [machinery.NO_WORKER]
+    assert advice() == [machinery.NO_WORKER, machinery.NO_MAIL_WORKER]
+
+
+def test_a_worker_for_mails_that_is_missing_is_named(alive):
+    alive(mail_worker=130)
+    OutgoingMail.objects.create(queued_at=timezone.now() - timedelta(hours=7), **MAIL)
+    (told,) = advice()
+    assert "celery -A portal worker --queues mail" in told
 
 
 def test_a_worker_that_works_without_beat_wants_beat(alive):
@@ -94,7 +102,7 @@ def test_a_worker_that_works_without_beat_wants_beat(alive):
 
 
 def test_without_the_broker_nobody_is_told_to_start_what_cannot_work(alive, no_broker):
-    alive(worker=500, beat=500)
+    alive(worker=500, mail_worker=500, beat=500)
     assert facts()["Broker"] == "Does not answer"
     assert advice() == [machinery.NO_BROKER]
 
