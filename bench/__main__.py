@@ -15,6 +15,7 @@ KEYS = 100_000
 MEASURES = {
     "introspect": "doors",
     "authorize": "doors",
+    "authorize_within": "doors",
     "verify_tokens": "tokens",
     "stop": "revoking",
     "preview": "revoking",

@@ -16,24 +16,30 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import OperationalError
+
 from portal.prepared import TextStatement, connection_number
 
 MOST = 200_000
-LONGEST = 300.0  # seconds anything is kept; a belt besides the braces
-MOST_TOUCHES = 10_000
+# Seconds anything is kept: a belt besides the braces. Epochs are kept longer (services/epochs.py).
+LONGEST = 1800.0
+MOST_TOUCHES = 10_000  # then all is forgotten: cheaper than to look through more at each call
 FORGETFUL_AFTER = 600.0  # seconds without asking; epochs are kept for an hour
 
 # What is in progress now may still write epochs, under transaction ids from the first number on;
-# next time they are looked for from there. One statement, so both are of the same moment.
+# next time they are looked for from there. One statement, so both are of the same moment. The upper
+# bound is never reached: with one, PostgreSQL expects few rows whatever the lower one is, and so
+# plans the statement once instead of at each call.
 _ASK = TextStatement(
     "epochs",
     """
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
            (SELECT string_agg(id || ' ' || subject, ',')
-            FROM credentials_epoch WHERE xid >= $1::bigint)
+            FROM credentials_epoch WHERE xid >= $1::bigint AND xid < 9223372036854775807)
     """,
 )
 _NEVER = str(2**63 - 1)
+Name = str | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +60,34 @@ class _Memory:
         self.moment = 0
         self.forget()
 
+    def _forget_values(self) -> None:
+        self._kept: OrderedDict[Name, _Kept] = OrderedDict()
+        self._touched: dict[str, int] = {}  # subject: at which moment
+        self.moment += 1
+        self._first = self.moment  # what was read before this is not taken in any more
+
     def forget(self) -> None:
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._touched: dict[str, tuple[int, float]] = {}  # subject: at which moment, and when
+        self._forget_values()
         self._seen: set[str] = set()  # epochs from `_since` on that were taken in
         self._since: int | None = None
         self._asked_at = 0.0
         self._links: dict[int, int] = {}  # each thread's connection
-        self.moment += 1
-        self._first = self.moment  # what was read before this is not taken in any more
 
     def sync(self, within: float) -> None:
         """Make sure that all epochs are known that had committed `within` seconds ago."""
-        now = time.monotonic()
-        if self._since is not None and now - self._asked_at <= within:
+        now, since = time.monotonic(), self._since
+        if since is not None and 0 <= now - self._asked_at <= within:
             return
-        row = _ASK.row(_NEVER if self._since is None else str(self._since))
-        if row is not None:
-            with self._lock:
+        row = _ASK.row(_NEVER if since is None else str(since))
+        if row is None:  # an aggregate has a row
+            raise OperationalError("The database gave no answer.")
+        with self._lock:
+            # Meanwhile another thread may have begun anew, and kept what it read before the moment
+            # that we have asked from: then what we were told is not all there is to know.
+            if self._since is None or (since is not None and since <= self._since):
                 self._take_in(int(row[0]), row[1].split(",") if row[1] else [], now)
+                return
+        self.sync(within)
 
     def _take_in(self, since: int, epochs: list[str], now: float) -> None:
         thread, link = threading.get_ident(), connection_number()
@@ -83,8 +98,7 @@ class _Memory:
         self._links[thread] = link
         new = [each for each in epochs if each not in self._seen]
         if new:
-            self.moment += 1
-            self._touch([each.partition(" ")[2] for each in new], now)
+            self._touch([each.partition(" ")[2] for each in new])
         # Two threads may come back in the other order than they asked.
         if self._since is None or since > self._since:
             self._since, self._seen = since, set(epochs)
@@ -92,35 +106,36 @@ class _Memory:
             self._seen.update(new)
         self._asked_at = max(self._asked_at, now)
 
-    def _touch(self, subjects: list[str], now: float) -> None:
+    def _touch(self, subjects: list[str]) -> None:
+        if "everything" in subjects or len(self._touched) + len(subjects) > MOST_TOUCHES:
+            self._forget_values()
+            return
+        self.moment += 1
         for subject in subjects:
-            self._touched[subject] = (self.moment, now)
-        if "everything" in subjects:
-            self._kept.clear()
-        if len(self._touched) > MOST_TOUCHES:  # what was read before an old one is gone as well
-            recent = now - 2 * LONGEST
-            self._touched = {s: t for s, t in self._touched.items() if t[1] > recent}
+            self._touched[subject] = self.moment
 
-    def recall(self, name: str) -> Any:
+    def recall(self, name: Name) -> Any:
         kept = self._kept.get(name)
         if kept is None or time.monotonic() >= kept.until:
             return None
         touched = self._touched
         for subject in kept.subjects if touched else ():
-            touch = touched.get(subject)
-            if touch is not None and touch[0] > kept.moment:
+            if touched.get(subject, 0) > kept.moment:
                 return None
         return kept.value
 
-    def drop(self, name: str) -> None:
+    def touch(self, subject: str) -> None:
         with self._lock:
-            self._kept.pop(name, None)
+            self._touch([subject])
 
-    def keep(self, name: str, value: Any, subjects: tuple[str, ...], moment: int) -> None:
-        until = time.monotonic() + LONGEST
-        kept = _Kept(value, (*subjects, "everything"), moment, until)
+    def holds(self, name: Name) -> bool:
+        return name in self._kept
+
+    def keep(self, name: Name, value: Any, subjects: tuple[str, ...], moment: int) -> None:
+        kept = _Kept(value, subjects, moment, time.monotonic() + LONGEST)
         with self._lock:
-            if moment < self._first:
+            # Without a moment to ask from, nothing would be known of what came after the reading.
+            if moment < self._first or self._since is None:
                 return
             self._kept.pop(name, None)
             self._kept[name] = kept
@@ -139,24 +154,29 @@ def prove(within: float) -> None:
     _memory.sync(within)
 
 
-def recall(name: str) -> Any:
+def holds(name: Name) -> bool:
+    """Whether anything is kept under this name, good still or not. Asks nobody."""
+    return _memory.holds(name)
+
+
+def recall(name: Name) -> Any:
     """Return what was good when `prove` was last called, or None: then read it."""
     return _memory.recall(name)
 
 
 def moment() -> int:
-    """Take this before reading what `remember` is given."""
+    """Take this after `prove`, and before reading what `remember` is given."""
     return _memory.moment
 
 
-def remember(name: str, value: Any, *, subjects: tuple[str, ...], moment: int) -> None:
+def remember(name: Name, value: Any, *, subjects: tuple[str, ...], moment: int) -> None:
     """Keep something good, read after `moment` was taken, until a subject is touched."""
     _memory.keep(name, value, subjects, moment)
 
 
-def forget(name: str) -> None:
-    """Have it read anew here: it is about to change, and not for the worse."""
-    _memory.drop(name)
+def forget(subject: str) -> None:
+    """Have what rests on it read anew here: it is about to change, and not for the worse."""
+    _memory.touch(subject)
 
 
 def forget_all() -> None:

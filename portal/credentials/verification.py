@@ -14,13 +14,13 @@ tests/unit/credentials/test_verification.py breaks each and asks again.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
 
 from django.utils import timezone
 
 from portal.credentials import remembered, secrets
 from portal.credentials.enums import CredentialStatus, DenyCode, FreezeLevel, GrantStatus, KeyKind
 from portal.credentials.facts import CONTAINED, REVOKED, Facts, read_facts, read_many_facts
+from portal.credentials.known import Known, seal
 from portal.peppers import Rehashed
 from portal.verdict import Verdict, allow, deny
 
@@ -88,6 +88,23 @@ LEVELS: tuple[tuple[DenyCode, Denies], ...] = (
 )
 
 
+# What may change of facts that were found good without anything being written: the clock, and what
+# is asked. All other levels rest on the facts alone.
+_UNWRITTEN = frozenset(
+    {
+        DenyCode.KEY_EXPIRED,
+        DenyCode.GRANT_OUT_OF_DATES,
+        DenyCode.WRONG_AUDIENCE,
+        DenyCode.WRONG_KIND,
+        DenyCode.SCOPE_NOT_HELD,
+    }
+)
+_STILL = tuple(denies for code, denies in LEVELS if code in _UNWRITTEN)
+
+
+_YES = allow()
+
+
 def decide(
     facts: Facts, *, audience: str, scope: str | None, now: datetime, sandbox: bool = False
 ) -> Verdict:
@@ -96,26 +113,34 @@ def decide(
     `scope` is one scope, several with spaces between (all are needed), or None when the caller
     only wants to know whether the key is good.
     """
-    ask = Ask(audience=audience, scope=scope, now=now, sandbox=sandbox)
+    return _decide(facts, Ask(audience=audience, scope=scope, now=now, sandbox=sandbox))
+
+
+def _decide(facts: Facts, ask: Ask) -> Verdict:
     for code, denies in LEVELS:
         if denies(facts, ask):
             return _no(code)
     return allow()
 
 
-class _Asked(TypedDict):
-    audience: str
-    scope: str | None
-    sandbox: bool
+def allowed(facts: Facts, ask: Ask) -> bool:
+    """`decide`, of facts that it has allowed before, for this or anything else that is asked."""
+    for denies in _STILL:  # noqa: SIM110 - at every call of every gateway: a generator costs more
+        if denies(facts, ask):
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The verdict; the facts only when the key itself was genuine; the kid it claimed."""
+    """The verdict; the facts only when the key itself was genuine; the kid it claimed; with a yes,
+    what is kept of the key.
+    """
 
     verdict: Verdict
     facts: Facts | None
     kid: str | None
+    known: Known | None = None
 
 
 def verify(
@@ -132,32 +157,37 @@ def verify(
     PostgreSQL at every call, None means that the caller has asked (`remembered.prove`). An unknown
     kid and a wrong secret cost the same and get the same code.
     """
-    kid = secrets.parse(token)
-    if kid is None:
+    if not is_plausible(token):
         return Verification(_no(DenyCode.MALFORMED), None, None)
     if within is not None:
         remembered.prove(within)
-    known: Facts | None = remembered.recall(f"key:{kid}")
-    asked: _Asked = {"audience": audience, "scope": scope, "sandbox": sandbox}
-    # Hashed either way, so that nobody's clock tells which keys are remembered.
-    version, digest = (known.pepper_version, known.digest) if known else (None, None)
-    if secrets.verify_digest(token, version, digest) and known:
-        verdict = decide(known, **asked, now=timezone.now())
-        if verdict:
-            return Verification(verdict, known, kid)
-    return _verify_anew(token, kid, asked)
+    known: Known | None = remembered.recall(_name(token))
+    ask = Ask(audience=audience, scope=scope, now=timezone.now(), sandbox=sandbox)
+    if known is not None and allowed(known.facts, ask):
+        return Verification(_YES, known.facts, known.facts.kid, known)
+    return _verify_anew(token, ask)
 
 
-def _verify_anew(token: str, kid: str, asked: _Asked) -> Verification:
+def is_plausible(token: str) -> bool:
+    """Whether this key is known here, or has the shape and checksum of one. Asks nobody."""
+    return remembered.holds(_name(token)) or secrets.parse(token) is not None
+
+
+def _name(token: str) -> bytes:
+    return seal(b"key", token.encode(errors="replace"))
+
+
+def _verify_anew(token: str, ask: Ask) -> Verification:
     """From what stands in PostgreSQL now. Whatever is refused is refused by this."""
     moment = remembered.moment()
     facts = genuine(token)
     if facts is None:
-        return Verification(_no(DenyCode.UNKNOWN_KEY), None, kid)
-    verdict = decide(facts, **asked, now=timezone.now())
-    if verdict:
-        remembered.remember(f"key:{kid}", facts, subjects=facts.subjects, moment=moment)
-    return Verification(verdict, facts, kid)
+        return Verification(_no(DenyCode.UNKNOWN_KEY), None, secrets.parse(token))
+    verdict = _decide(facts, ask)
+    known = Known(facts) if verdict else None
+    if known:
+        remembered.remember(_name(token), known, subjects=facts.subjects, moment=moment)
+    return Verification(verdict, facts, facts.kid, known)
 
 
 def genuine(token: str) -> Facts | None:

@@ -9,11 +9,13 @@ import re
 import secrets
 import string
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from portal import peppers
 from portal.batches import Batch
 from portal.credentials import remembered
+from portal.credentials.known import seal
 from portal.gateway.models import Gateway
 
 _CONTEXT = b"tpg/1"
@@ -23,7 +25,14 @@ _BASIC = re.compile(r"Basic +([0-9A-Za-z+/]+=*)", re.IGNORECASE)
 _CLIENT_ID = re.compile(r"GW-[0-9A-Z]{1,13}")
 _LONGEST = 512
 
-_Stored = tuple[int, bytes, str, bool]  # pepper version, digest, audience, sandbox
+
+class _Stored(NamedTuple):
+    version: int
+    digest: bytes
+    audience: str
+    release: str
+    sandbox: bool
+
 
 # By client id, secrets still hashed under an older pepper, as they are used.
 stale: Batch[peppers.Rehashed] = Batch(10_000)
@@ -55,32 +64,26 @@ def authenticate(header: str | None, *, within: float | None = 0.0) -> Caller | 
     """
     client_id, secret = basic_credentials(header or "")
     message = _message(client_id, secret)
-    known = _known(client_id, within)
-    if known is not None and peppers.matches(_CONTEXT, message, *known[:2]):
-        return _caller(client_id, message, known)
+    name = seal(b"gateway", message)
+    if remembered.holds(name) and within is not None:
+        remembered.prove(within)
+    known: Caller | None = remembered.recall(name)
+    return known or _authenticate_anew(client_id, message, name)
+
+
+def _authenticate_anew(client_id: str, message: bytes, name: bytes) -> Caller | None:
     moment = remembered.moment()
     stored = _stored(client_id)
-    version, digest = stored[:2] if stored else (None, None)
+    version, digest = (stored.version, stored.digest) if stored else (None, None)
     if not peppers.matches(_CONTEXT, message, version, digest) or stored is None:
         return None
-    subject = f"gateway:{client_id}"
-    remembered.remember(subject, stored, subjects=(subject,), moment=moment)
-    return _caller(client_id, message, stored)
-
-
-def _caller(client_id: str, message: bytes, stored: _Stored) -> Caller:
-    if rehashed := peppers.rehash(_CONTEXT, message, stored[0]):
+    if rehashed := peppers.rehash(_CONTEXT, message, stored.version):
         stale.note(client_id, rehashed)
-    return Caller(client_id, *stored[2:])
-
-
-def _known(client_id: str, within: float | None) -> _Stored | None:
-    if not _CLIENT_ID.fullmatch(client_id):
-        return None
-    if within is not None:
-        remembered.prove(within)
-    known: _Stored | None = remembered.recall(f"gateway:{client_id}")
-    return known
+    caller = Caller(client_id, stored.audience, stored.sandbox)
+    # The audience is the release's, and changes with it.
+    subjects = (f"gateway:{client_id}", f"release:{stored.release}")
+    remembered.remember(name, caller, subjects=subjects, moment=moment)
+    return caller
 
 
 def basic_credentials(header: str) -> tuple[str, str]:
@@ -99,10 +102,10 @@ def _stored(client_id: str) -> _Stored | None:
         return None
     row = (
         Gateway.objects.filter(client_id=client_id, disabled_at=None)
-        .values_list("pepper_version", "digest", "release__audience", "sandbox")
+        .values_list("pepper_version", "digest", "release__audience", "release__ref", "sandbox")
         .first()
     )
-    return (row[0], bytes(row[1]), *row[2:]) if row else None
+    return _Stored(row[0], bytes(row[1]), *row[2:]) if row else None
 
 
 def _message(client_id: str, secret: str) -> bytes:

@@ -21,7 +21,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from portal.credentials import remembered
-from portal.credentials.verification import verify
+from portal.credentials.facts import Facts
+from portal.credentials.known import Known
+from portal.credentials.verification import is_plausible, verify
 from portal.gateway import answers
 from portal.gateway.asking import FORM, OPEN_PLACES, bearer_of, scopes_of
 from portal.gateway.authentication import authenticate
@@ -37,6 +39,7 @@ Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 
 _LONGEST_FORM = 512
 _FIELDS = re.compile(rb"token=([0-9A-Za-z_]+)(?:&token_type_hint=[0-9A-Za-z_-]*)?")
+_JSON = [("Content-Type", "application/json")]
 _OPEN = tuple(OPEN_PLACES.values())
 _CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
@@ -94,18 +97,8 @@ def _introspect(environ: WSGIEnvironment) -> Found | None:
     token = _form_token(environ)
     if token is None or _looks_exposed(environ):
         return None
-    remembered.prove(0.0)
-    gateway = authenticate(environ.get("HTTP_AUTHORIZATION"), within=None)
-    if gateway is None:
-        return None
-    found = verify(
-        token, audience=gateway.audience, scope=None, sandbox=gateway.sandbox, within=None
-    )
-    if not found.verdict or found.facts is None:
-        return None
-    note_yes(token, found.facts)
-    body = json.dumps(answers.introspected(found.facts)).encode()
-    return [("Content-Type", "application/json")], body
+    key = _known(environ.get("HTTP_AUTHORIZATION"), token, scope=None, within=0.0)
+    return key.say("introspect", _introspected) if key else None
 
 
 def _authorize(environ: WSGIEnvironment) -> Found | None:
@@ -113,17 +106,33 @@ def _authorize(environ: WSGIEnvironment) -> Found | None:
     scope = _scope(environ["QUERY_STRING"], environ.get("HTTP_X_REQUIRED_SCOPE", ""))
     if not token or scope is None or environ["REQUEST_METHOD"] != "GET" or _looks_exposed(environ):
         return None
-    remembered.prove(settings.AUTHORIZE_WITHIN)
-    gateway = authenticate(environ.get("HTTP_X_GATEWAY_AUTHORIZATION"), within=None)
-    if gateway is None:
+    within = settings.AUTHORIZE_WITHIN
+    key = _known(environ.get("HTTP_X_GATEWAY_AUTHORIZATION"), token, scope=scope, within=within)
+    return key.say("authorize", _identified) if key else None
+
+
+def _known(gateway: str | None, token: str, *, scope: str | None, within: float) -> Known | None:
+    """The key, if this gateway may hear a yes. PostgreSQL is asked once about both."""
+    if not is_plausible(token):
         return None
-    found = verify(
-        token, audience=gateway.audience, scope=scope, sandbox=gateway.sandbox, within=None
-    )
-    if not found.verdict or found.facts is None:
+    remembered.prove(within)
+    caller = authenticate(gateway, within=None)
+    if caller is None:
         return None
-    note_yes(token, found.facts)
-    return list(answers.identity(found.facts).items()), b""
+    key = verify(
+        token, audience=caller.audience, scope=scope, sandbox=caller.sandbox, within=None
+    ).known
+    if key is not None:
+        note_yes(token, key.facts)
+    return key
+
+
+def _introspected(facts: Facts) -> Found:
+    return _JSON, json.dumps(answers.introspected(facts)).encode()
+
+
+def _identified(facts: Facts) -> Found:
+    return list(answers.identity(facts).items()), b""
 
 
 _ANSWERS: dict[str, Callable[[WSGIEnvironment], Found | None]] = {

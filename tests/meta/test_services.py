@@ -66,7 +66,7 @@ NO_WRITES = {
     # The one statement that verifies a key; it reads.
     "portal/credentials/facts.py": ["connection.cursor", "cursor.execute"],
     # Plain Python: what this process knows.
-    "portal/credentials/remembered.py": ["self._seen.update", "self._kept.clear"],
+    "portal/credentials/remembered.py": ["self._seen.update"],
     "portal/prepared.py": ["self._prepared.add"],
     # The cache's table, which belongs to no model and to nobody.
     "portal/cached.py": ["connection.cursor", "cursor.execute"],

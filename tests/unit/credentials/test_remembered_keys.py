@@ -25,7 +25,7 @@ from portal.credentials.services.using import store_rehashed
 from portal.credentials.verification import verify
 from portal.gateway.noting import note_yes
 from tests.factories.credentials import make_live_key
-from tests.unit.credentials.test_remembered import elsewhere
+from tests.unit.credentials.test_remembered import elsewhere, recalled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 GATEWAY, CLOCK = System("gateway"), System("clock")
@@ -53,7 +53,7 @@ class Presented:
 
     @property
     def is_remembered(self):
-        return remembered.recall(f"key:{self.credential.kid}") is not None
+        return recalled(self.token) is not None
 
 
 @pytest.fixture
