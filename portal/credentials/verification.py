@@ -157,15 +157,16 @@ def verify(
     PostgreSQL at every call, None means that the caller has asked (`remembered.prove`). An unknown
     kid and a wrong secret cost the same and get the same code.
     """
-    if not is_plausible(token):
+    name = _name(token)
+    if not remembered.holds(name) and secrets.parse(token) is None:
         return Verification(_no(DenyCode.MALFORMED), None, None)
     if within is not None:
         remembered.prove(within)
-    known: Known | None = remembered.recall(_name(token))
+    known: Known | None = remembered.recall(name)
     ask = Ask(audience=audience, scope=scope, now=timezone.now(), sandbox=sandbox)
     if known is not None and allowed(known.facts, ask):
         return Verification(_YES, known.facts, known.facts.kid, known)
-    return _verify_anew(token, ask)
+    return _verify_anew(token, ask, name)
 
 
 def is_plausible(token: str) -> bool:
@@ -177,7 +178,7 @@ def _name(token: str) -> bytes:
     return seal(b"key", token.encode(errors="replace"))
 
 
-def _verify_anew(token: str, ask: Ask) -> Verification:
+def _verify_anew(token: str, ask: Ask, name: bytes) -> Verification:
     """From what stands in PostgreSQL now. Whatever is refused is refused by this."""
     moment = remembered.moment()
     facts = genuine(token)
@@ -186,7 +187,7 @@ def _verify_anew(token: str, ask: Ask) -> Verification:
     verdict = _decide(facts, ask)
     known = Known(facts) if verdict else None
     if known:
-        remembered.remember(_name(token), known, subjects=facts.subjects, moment=moment)
+        remembered.remember(name, known, subjects=facts.subjects, moment=moment)
     return Verification(verdict, facts, facts.kid, known)
 
 
