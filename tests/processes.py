@@ -63,13 +63,22 @@ def production_environment(**more: str) -> dict[str, str]:
 @contextlib.contextmanager
 def web(application: str, env: Mapping[str, str], port: int | None = None) -> Iterator[str]:
     """Serve a WSGI application with granian, as in production; yields its address."""
+    with server(application, env, port) as (address, _running):
+        yield address
+
+
+@contextlib.contextmanager
+def server(
+    application: str, env: Mapping[str, str], port: int | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """As web; yields the process, too, for whoever means to kill it."""
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--blocking-threads", "4", "--log-level", "warning"]
     with process([*command, application], env) as running:
         wait_for(f"{address}/healthz", running)
-        yield address
+        yield address, running
 
 
 @contextlib.contextmanager
@@ -113,6 +122,19 @@ def _status(address: str) -> int:
             return answer.code
 
 
+def kill(running: subprocess.Popen[bytes]) -> None:
+    """kill -9, the children too: what a machine that loses its power looks like."""
+    for each in family(running):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    running.wait()
+
+
+def family(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    parent = psutil.Process(running.pid)
+    return [*parent.children(recursive=True), parent]
+
+
 class Worker:
     """A real Celery worker on this test's own database and broker; start, stop or kill it."""
 
@@ -120,13 +142,20 @@ class Worker:
         self.name = f"test{os.getpid()}@localhost"
         self.running: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, beat: bool = False, concurrency: int = 1, queues: str = QUEUES) -> None:
+    def start(
+        self,
+        *,
+        beat: bool = False,
+        concurrency: int = 1,
+        queues: str = QUEUES,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         """Start it and wait until it answers. With `beat` it also reconciles on schedule."""
         command = [sys.executable, "-m", "celery", "--quiet", "-A", "portal", "worker"]
         command += ["--hostname", self.name, "--concurrency", str(concurrency)]
         command += ["--loglevel", "warning", "--queues", queues]
         command += ["--without-gossip", "--without-mingle", *(["--beat"] if beat else [])]
-        tie, env = die_with_parent(signal.SIGTERM), portal_environment()
+        tie, env = die_with_parent(signal.SIGTERM), env or portal_environment()
         self.running = subprocess.Popen(command, env=env, preexec_fn=tie)  # noqa: PLW1509
         until(self.answers)
 
@@ -157,16 +186,11 @@ class Worker:
             each.suspend()
 
     def kill(self) -> None:
-        """kill -9, the children too: what a machine that loses its power looks like."""
-        for each in self._family():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
-        self.running.wait()
+        kill(self.running)
         self.running = None
 
     def _family(self) -> list[psutil.Process]:
-        parent = psutil.Process(self.running.pid)
-        return [*parent.children(recursive=True), parent]
+        return family(self.running)
 
 
 @pytest.fixture
