@@ -32,6 +32,7 @@ from portal.credentials.admin_filters import (
 from portal.credentials.admin_freezes import FreezeAdmin
 from portal.credentials.enums import KeyKind
 from portal.credentials.models import Credential, Freeze, Grant, Revocation
+from portal.credentials.proof import times_to_zero
 from portal.credentials.usage import use_of
 
 admin.site.register(Freeze, FreezeAdmin)
@@ -56,6 +57,17 @@ class _JudgedGrants(Addressed):
         super().get_results(request)
         self.result_list = list(self.result_list)
         casebook.judge_grants(self.result_list)
+
+
+class _TimedCases(Addressed):
+    """With how long it took until every door refused every key."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = cases = list(self.result_list)
+        times = times_to_zero(cases)
+        for case in cases:
+            case.zero = times[case.pk]
 
 
 class _JudgedKeys(Addressed):
@@ -232,7 +244,10 @@ class CredentialAdmin(Desk):
 class RevocationAdmin(Desk):
     found = selectors.search_revocations
     search_help_text = "A case's reference, or a key id"
-    list_display = ("ref_cell", "chosen_by", "count_cell", "severity", "standing", "who", "when")
+    list_display = (
+        *("ref_cell", "chosen_by", "count_cell", "severity", "standing"),
+        *("zero_cell", "who", "when"),
+    )
     list_display_links = ("ref_cell",)
     list_filter = (RevocationStatusFilter, ReasonFilter, RehearsalFilter)
     actions = None
@@ -339,6 +354,9 @@ class RevocationAdmin(Desk):
     ) -> HttpResponse:
         return admin_views.new_revocation(cast("SignedInRequest", request))
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_TimedCases]:
+        return _TimedCases
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(policies.can_revoke_in_bulk(signed_in(request)))
 
@@ -364,6 +382,10 @@ class RevocationAdmin(Desk):
         if case.is_contained:
             return pill("suspended", "Contained")
         return pill(case.status, case.get_status_display())
+
+    @admin.display(description="Time to zero")
+    def zero_cell(self, case: Any) -> str:
+        return NONE if case.zero is None else f"{case.zero:,.1f} s"
 
     @admin.display(description="By")
     def who(self, case: Revocation) -> str:

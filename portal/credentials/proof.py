@@ -117,6 +117,20 @@ def seconds_to_zero(proofs: Iterable[DoorProof]) -> float | None:
     return max(known) if known and len(known) == len(times) else None
 
 
+def times_to_zero(cases: Iterable[Revocation]) -> dict[int, float | None]:
+    """`seconds_to_zero` of each of a list of cases, by its id, in one statement."""
+    rows: dict[int, dict[str, list[RevocationProof]]] = {case.pk: {} for case in cases}
+    began = {case.pk: since(case) for case in cases}
+    for row in RevocationProof.objects.filter(revocation__in=rows).order_by("at", "pk"):
+        start = began[row.revocation_id]
+        if start and row.at >= start:
+            rows[row.revocation_id].setdefault(row.door, []).append(row)
+    return {
+        pk: seconds_to_zero(_door(each, start, {}) for each in by_door.values()) if start else None
+        for pk, by_door, start in ((pk, rows[pk], began[pk]) for pk in rows)
+    }
+
+
 def proof_report(case: Revocation) -> Plain:
     """The whole of a case as plain data, for JSON and for the page; times are ISO 8601, in UTC."""
     proofs, figures = door_proofs(case), case_report.figures(case)

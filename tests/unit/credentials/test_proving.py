@@ -332,3 +332,24 @@ def test_a_drill_is_proved_as_a_real_case_is(phase, by):
         (sandbox.client_id, 1, 1)
     ]
     assert proof.proof_report(case)["rehearsal"] is True
+
+
+def test_of_a_list_of_cases_each_has_its_time_in_one_statement(
+    phase, by, django_assert_num_queries
+):
+    cases = []
+    for _ in range(3):
+        live(phase, 1)
+        cases.append(confirm(preview(phase, by), by))
+    front, back = (make_gateway(phase.release, name)[0] for name in ("Front", "Back"))
+    began = cases[0].confirmed_at
+    said(cases[0], front, asked=1, at=began + timedelta(seconds=2))
+    said(cases[0], back, asked=1, let_through=["a"], at=began + timedelta(seconds=3))
+    said(cases[0], back, asked=1, at=began + timedelta(seconds=7))
+    said(cases[1], front, asked=1, let_through=["a"])
+    live(phase, 1)
+    looked_at = preview(phase, by)
+    with django_assert_num_queries(1):
+        times = proof.times_to_zero([*cases, looked_at])
+    assert times == {cases[0].pk: 7.0, **{each.pk: None for each in [*cases[1:], looked_at]}}
+    assert times[cases[0].pk] == proof.seconds_to_zero(proof.door_proofs(cases[0]))
