@@ -38,7 +38,9 @@ def main(words: list[str]) -> None:
         for name in MEASURES:
             if not words or name in words:
                 print(f"{name} ...", file=sys.stderr, flush=True)
-                results += _measure(name)(servers)
+                results += (found := _measure(name)(servers))
+                # As they come: what follows may fail, and an hour's work is not lost with it.
+                print(*map(json.dumps, found), sep="\n", file=sys.stderr, flush=True)
     _tell(results)
 
 

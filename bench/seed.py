@@ -228,10 +228,10 @@ def opened(count: int) -> list[int]:
     Application.objects.filter(pk__in=applications).update(status="granted")
     grants = Grant.objects.filter(application__in=applications).order_by("pk")
     _run(
-        """INSERT INTO credentials_credential (kid, grant_id, name, status, scopes, requested_at,
-               revoked_reason, revoked_by_staff, revoked_with_key)
-           SELECT substr(md5(random()::text), 1, 16), id, '', 'requested', scopes, now(), '', false,
-                  false FROM credentials_grant WHERE application_id = ANY(%s)""",
+        """INSERT INTO credentials_credential (kid, kind, grant_id, name, status, scopes,
+               requested_at, revoked_reason, revoked_by_staff, revoked_with_key)
+           SELECT substr(md5(random()::text), 1, 16), 'live', id, '', 'requested', scopes, now(),
+                  '', false, false FROM credentials_grant WHERE application_id = ANY(%s)""",
         applications,
     )
     return list(grants.values_list("pk", flat=True))

@@ -1,0 +1,43 @@
+"""The bench writes rows by hand: they are rows the portal itself can work with."""
+
+import pytest
+from django.db import transaction
+
+from bench import seed as seeding
+from portal.applications.services.moving import lock_application
+from portal.audit.services import System
+from portal.credentials import secrets
+from portal.credentials.models import Credential
+from portal.credentials.services import issue_credential, open_grant
+from portal.credentials.verification import verify
+from portal.gateway.authentication import authenticate
+from tests.factories.gateway import basic
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BENCH = System("bench")
+
+
+@pytest.fixture
+def seeded(tmp_path, monkeypatch):
+    monkeypatch.setattr(secrets, "_random", secrets._random)  # put back what the bench replaces
+    return seeding.seed(100, tmp_path)
+
+
+def test_every_key_of_the_bench_works_at_its_gateway(seeded):
+    client_id, secret, path = seeded
+    caller = authenticate(basic(client_id, secret))
+    tokens = path.read_text().split()
+    assert len(set(tokens)) == Credential.objects.count() == 100
+    for token in tokens:
+        assert verify(token, audience=caller.audience, scope=seeding.SCOPE).verdict.allowed
+
+
+def test_workers_can_take_up_what_it_leaves_to_them(seeded):
+    slots = seeding.opened(2)
+    with transaction.atomic():
+        waiting = [lock_application(pk) for pk in seeding.approved(2)]
+        new = [open_grant(application=each, by=BENCH).pk for each in waiting]
+    for grant in [*slots, *new]:
+        issue_credential(grant_id=grant, by=BENCH)
+    ready = Credential.objects.filter(grant__in=[*slots, *new])
+    assert list(ready.values_list("status", flat=True)) == ["ready"] * 4
