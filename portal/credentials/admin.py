@@ -312,10 +312,11 @@ class RevocationAdmin(Desk):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
-                "count/",
-                self.admin_site.admin_view(admin_views.count_keys),
-                name="credentials_revocation_count",
+                address,
+                self.admin_site.admin_view(view),
+                name=f"credentials_revocation_{name}",
             )
+            for address, name, view in admin_views.OF_A_NEW_CASE
         ]
         own += [
             path(
@@ -323,11 +324,7 @@ class RevocationAdmin(Desk):
                 self.admin_site.admin_view(self._of_case(view)),
                 name=f"credentials_revocation_{name}",
             )
-            for address, name, view in (
-                ("progress/", "progress", admin_views.show_headway),
-                ("keys.csv", "export", admin_views.export_case),
-                ("report.json", "report", admin_views.report_case),
-            )
+            for address, name, view in admin_views.OF_A_CASE
         ]
         return [*own, *super().get_urls()]
 

@@ -1,5 +1,6 @@
 """What staff say when they end grants and keys."""
 
+import csv
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,14 +10,14 @@ from django.core.files.uploadedfile import UploadedFile
 
 from portal.credentials.enums import RevocationReason, Severity
 from portal.credentials.levels import LEVELS
-from portal.credentials.lines import column_of_kids
+from portal.credentials.lines import Lines, column_of_kids, read_lines
 from portal.credentials.models import Revocation
 from portal.credentials.services import word_of
 from portal.credentials.targets import Selector, known_kids, pick_kids
 from portal.programs.models import Capability, ModelRelease, RolloutPhase
 from portal.redaction import redact
 
-BIGGEST_FILE = 2_500_000  # bytes; what is larger would be laid down on disk by the server
+_NO_TEXT = "This is not a text file. Save it as CSV in UTF-8."
 _CHOOSE = ("", "Any")
 _CRITERIA = (
     "release",
@@ -134,7 +135,7 @@ class SelectorForm(forms.Form):
     )
     file = forms.FileField(
         label="Or a CSV file",
-        help_text="One key id a line, or a column named kid. At most 2.5 MB.",
+        help_text="One key id a line, or a column named kid. At most 20 MB.",
         required=False,
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
     )
@@ -172,6 +173,7 @@ class SelectorForm(forms.Form):
         self, data: Any = None, files: Any = None, *, initial: dict[str, Any] | None = None
     ) -> None:
         self.odd_lines: list[int] = []
+        self._pasted = self._filed = Lines([])
         self.lists_kids = bool(files and files.get("file"))
         super().__init__(self._without_secrets(data), files, initial=initial)
         phases = RolloutPhase.objects.select_related("release")
@@ -186,6 +188,7 @@ class SelectorForm(forms.Form):
             return None
         safe = data.copy()
         kids, self.odd_lines = pick_kids(safe.get("kids", ""))
+        self._pasted = read_lines(safe.get("kids", ""), table=False)
         self.lists_kids = self.lists_kids or bool(safe.get("kids", "").strip())
         safe["kids"] = "\n".join(kids)
         for name in _WORDS:
@@ -201,9 +204,14 @@ class SelectorForm(forms.Form):
         upload = self.cleaned_data["file"]
         if upload is None:
             return []
-        if upload.size > BIGGEST_FILE:
-            raise forms.ValidationError("The file is larger than 2.5 MB. Leave only the key ids.")
-        kids, odd = pick_kids(column_of_kids(_text(upload)))
+        if upload.size > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+            raise forms.ValidationError("The file is larger than 20 MB. Leave only the key ids.")
+        text = _text(upload)
+        try:
+            kids, odd = pick_kids(column_of_kids(text))
+            self._filed = read_lines(text)
+        except csv.Error:
+            raise forms.ValidationError(_NO_TEXT) from None
         if odd and not self.data.get("skip_odd"):
             raise forms.ValidationError(f"{_lines(odd)} of the file not a key id. Correct it.")
         return kids
@@ -226,6 +234,11 @@ class SelectorForm(forms.Form):
             # An empty list must never fall away and leave the other criteria to hit more.
             self.add_error("kids", "None of these is a key of ours. Nothing has happened.")
         return cleaned
+
+    @property
+    def listed(self) -> Lines | None:
+        """The lines pasted, then those of the file; None where no list was given."""
+        return self._pasted + self._filed if self.lists_kids else None
 
     @property
     def selector(self) -> Selector:
@@ -272,7 +285,7 @@ def _text(upload: UploadedFile) -> str:
     try:
         return upload.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise forms.ValidationError("This is not a text file. Save it as CSV in UTF-8.") from None
+        raise forms.ValidationError(_NO_TEXT) from None
 
 
 def _lines(numbers: list[int]) -> str:

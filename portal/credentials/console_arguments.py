@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from portal.credentials.case_report import CRITERIA
 from portal.credentials.enums import RevocationReason, Severity
-from portal.credentials.lines import Line, Lines, read_lines
+from portal.credentials.lines import Line, Lines, read_lines, rows
 from portal.credentials.targets import THINGS, Selector, split_kids
 
 DONE, REFUSED, USAGE, NOTHING_HIT, UNTOLD, SECOND_NEEDED, LET_THROUGH = range(7)
@@ -162,7 +162,6 @@ def write_answers(name: str, answers: Iterable[Line]) -> None:
     try:
         with Path(name).open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["line", "kid", "answer"])
-            writer.writerows([line.number, line.kid, line.answer] for line in answers)
+            writer.writerows(rows(answers))
     except OSError as error:
         raise usage(f"--answers: {error}. Nothing is revoked.") from error

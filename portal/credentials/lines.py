@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from portal.credentials.lifecycle import LIVE
@@ -37,8 +37,19 @@ class Lines:
     """Lines of a file, read once; `answers` says what became of each."""
 
     found: list[tuple[int, str]]  # (number, kid); an empty kid for anything else
+    length: int = 0  # how many lines there were, empty ones too
     whole_keys: int = 0  # lines with a whole key, of which the id alone was kept
     statuses: dict[str, str] = field(default_factory=dict)  # of those of the kids that are ours
+
+    def __add__(self, after: "Lines") -> "Lines":
+        """Both as one text: the lines of the second are counted on from those of the first."""
+        moved = [(number + self.length, kid) for number, kid in after.found]
+        return Lines(
+            [*self.found, *moved],
+            self.length + after.length,
+            self.whole_keys + after.whole_keys,
+            self.statuses | after.statuses,
+        )
 
     @property
     def known(self) -> list[str]:
@@ -73,29 +84,42 @@ class Lines:
         return HIT if hit is None or kid in hit else OTHER
 
 
-def read_lines(text: str) -> Lines:
-    """The keys on every line, and what they are by now; in one statement, however many lines."""
+def read_lines(text: str, *, table: bool = True) -> Lines:
+    """The keys on every line, and what they are by now; in one statement, however many lines.
+
+    Of a table that names its columns the one of kids is read, and may raise csv.Error.
+    """
     found: list[tuple[int, str]] = []
     whole = 0
-    for number, line in enumerate(column_of_kids(text).splitlines(), 1):
+    lines = (column_of_kids(text) if table else text).splitlines()
+    for number, line in enumerate(lines, 1):
         words = split_kids(line)
         found += [(number, word) for word in words if is_kid(word)]
         if not all(map(is_kid, words)):
             found.append((number, ""))
         whole += "tpk_" in line
     kids = {kid for _number, kid in found if kid}
-    rows = Credential.objects.filter(kid__in=kids).values_list("kid", "status")
-    return Lines(found, whole, dict(rows))
+    ours = Credential.objects.filter(kid__in=kids).values_list("kid", "status")
+    return Lines(found, len(lines), whole, dict(ours) if kids else {})
 
 
 def kids_of(case: Revocation) -> set[str]:
     return set(case.items.values_list("credential__kid", flat=True))
 
 
-def counted(lines: list[Line]) -> list[tuple[str, int]]:
+def counted(lines: Iterable[Line]) -> list[tuple[str, int]]:
     """How many lines got which answer, those that none got left out."""
-    counts = Counter(line.answer for line in lines)
-    return [(answer, counts[answer]) for answer in ANSWERS if counts[answer]]
+    return in_order(Counter(line.answer for line in lines))
+
+
+def in_order(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(answer, counts[answer]) for answer in ANSWERS if counts.get(answer)]
+
+
+def rows(lines: Iterable[Line]) -> Iterator[tuple[int | str, str, str]]:
+    """For a file, the names of the columns first."""
+    yield "line", "kid", "answer"
+    yield from ((line.number, line.kid, line.answer) for line in lines)
 
 
 def column_of_kids(text: str) -> str:

@@ -331,7 +331,7 @@ def assert_nowhere_in_the_database(secret, but_this):
     [
         (b"\xff\xfe\x00", "This is not a text file."),
         (b"kid\nshort\n", "Line 2 is of the file not a key id."),
-        (b"x" * 2_600_000, "larger than 2.5 MB"),
+        (b"x" * 20_000_001, "larger than 20 MB"),
     ],
 )
 def test_a_file_that_will_not_do_is_refused(desk, content, told):

@@ -29,9 +29,26 @@ from portal.credentials.admin_views.freezes import (
     lift_freeze,
     new_freeze,
 )
+from portal.credentials.admin_views.lists import answer_list, export_lines, show_lines
+
+# Address, name and view of what a case has besides its page and its buttons.
+OF_A_NEW_CASE = (
+    ("count/", "count", count_keys),
+    ("answers.csv", "answers", answer_list),
+)
+OF_A_CASE = (
+    ("progress/", "progress", show_headway),
+    ("keys.csv", "export", export_case),
+    ("list/", "list", show_lines),
+    ("list.csv", "list_export", export_lines),
+    ("report.json", "report", report_case),
+)
 
 __all__ = [
+    "OF_A_CASE",
+    "OF_A_NEW_CASE",
     "allow_new_keys",
+    "answer_list",
     "approve_revocation",
     "ask_to_lift",
     "cancel_revocation",
@@ -39,6 +56,7 @@ __all__ = [
     "contain_revocation",
     "count_keys",
     "export_case",
+    "export_lines",
     "keep_freeze",
     "lift_freeze",
     "new_freeze",
@@ -53,5 +71,6 @@ __all__ = [
     "revoke_grant",
     "show_case",
     "show_headway",
+    "show_lines",
     "suspend_grant",
 ]

@@ -4,17 +4,15 @@ One address serves a case through its whole life, so a reload or another tab alw
 it stands.
 """
 
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
@@ -24,10 +22,11 @@ from accounts.requests import SignedInRequest
 from portal.admin_buttons import confirm, object_url
 from portal.credentials import case_report, casebook, policies, services
 from portal.credentials.admin_forms import ConfirmForm, SelectorForm
+from portal.credentials.admin_views.lists import ask_for_keys, list_of
+from portal.credentials.admin_views.pages import csv_file, page
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
 from portal.credentials.proof import door_proofs, proof_report, seconds_to_zero
-from portal.credentials.selectors import partners_with_keys
 from portal.credentials.targets import THINGS, Selector, live_credentials
 from portal.errors import DomainError
 from portal.form_errors import tell
@@ -57,14 +56,14 @@ def new_revocation(request: SignedInRequest, kids: list[str] | None = None) -> H
             case = services.preview_revocation(
                 selector=form.selector,
                 by=request.user,
+                listed=form.listed,
                 **{name: form.cleaned_data[name] for name in _OF_THE_CASE},
             )
         except DomainError as error:
             status = tell(form, error)
         else:
             return HttpResponseRedirect(object_url(case))
-    page = {"title": "Revoke many keys", "form": form, "partners": partners_with_keys()}
-    return _page(request, "admin/credentials/new_revocation.html", page, status)
+    return ask_for_keys(request, form, status)
 
 
 def _asked_for(request: SignedInRequest) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def show_case(
     """Preview, progress or report, whichever the case has come to."""
     items = Paginator(case_report.items_of(case), PER_PAGE)
     items.count = case.count  # every frozen key is an item, and none is ever added
-    page = {
+    shown = {
         "title": f"{case.ref}: {case.get_status_display().lower()}",
         "case": case,
         **case_report.overview(case),
@@ -121,8 +120,9 @@ def show_case(
         "fresh": is_fresh(request),
         **_proof(request, case),
         **_headway(case),
+        **list_of(case),
     }
-    return _page(request, "admin/credentials/case.html", page, status)
+    return page(request, "admin/credentials/case.html", shown, status)
 
 
 def _proof(request: SignedInRequest, case: Revocation) -> dict[str, Any]:
@@ -261,33 +261,6 @@ def report_case(request: SignedInRequest, case: Revocation) -> JsonResponse:
     return answer
 
 
-class _Line:
-    """What the csv module writes a row to: it hands the row back."""
-
-    def write(self, row: str) -> str:
-        return row
-
-
 def export_case(request: SignedInRequest, case: Revocation) -> StreamingHttpResponse:
-    """One line a key; written as it is read, so that a large case needs no memory."""
-    writer = csv.writer(_Line())
-
-    def lines() -> Iterator[str]:
-        for row in case_report.export(case):
-            yield writer.writerow(row)
-
-    answer = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{case.ref}.csv"'
-    answer["Cache-Control"] = "no-store"
-    return answer
-
-
-def _page(
-    request: SignedInRequest, template: str, page: dict[str, Any], status: int = 200
-) -> HttpResponse:
-    page |= {
-        **admin.site.each_context(request),
-        "opts": Revocation._meta,
-        "list_url": reverse("admin:credentials_revocation_changelist"),
-    }
-    return TemplateResponse(request, template, page, status=status)
+    """One line a key."""
+    return csv_file(case.ref, case_report.export(case))

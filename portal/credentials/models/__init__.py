@@ -4,6 +4,7 @@ from portal.credentials.models.cases import (
     Revocation,
     RevocationExclusion,
     RevocationItem,
+    RevocationLine,
     RevocationParty,
     RevocationProof,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Revocation",
     "RevocationExclusion",
     "RevocationItem",
+    "RevocationLine",
     "RevocationParty",
     "RevocationProof",
     "UsageDay",

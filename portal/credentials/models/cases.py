@@ -160,6 +160,23 @@ class RevocationExclusion(models.Model):
         return f"{self.revocation_id}/{self.credential_id}"
 
 
+class RevocationLine(models.Model):
+    """What became of one line of the list that a case was made from. Of a line that holds no key
+    nothing is kept: it may be a secret.
+    """
+
+    revocation = models.ForeignKey(Revocation, models.PROTECT, related_name="lines")
+    number = models.PositiveIntegerField()
+    kid = models.CharField(max_length=16, blank=True)
+    answer = models.CharField(max_length=20)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.revocation_id}/{self.number}"
+
+
 class RevocationParty(models.Model):
     """Who is told of a case in one go: an organisation, or somebody who is here on their own."""
 

@@ -12,7 +12,13 @@ from portal.audit.services import record_event
 from portal.credentials import policies
 from portal.credentials.enums import ItemStatus, RevocationStatus, Severity
 from portal.credentials.lifecycle import REVOCATION_EVENT
-from portal.credentials.models import Revocation, RevocationExclusion, RevocationItem
+from portal.credentials.lines import Line, Lines
+from portal.credentials.models import (
+    Revocation,
+    RevocationExclusion,
+    RevocationItem,
+    RevocationLine,
+)
 from portal.credentials.selectors import needs_second_person
 from portal.credentials.services.moving import move_revocation
 from portal.credentials.services.revoking import must_be_known
@@ -39,7 +45,7 @@ def word_of(digest: str) -> str:
 
 
 @transaction.atomic
-def preview_revocation(
+def preview_revocation(  # noqa: PLR0913 - what a case declares
     *,
     selector: Selector,
     reason: str,
@@ -49,11 +55,14 @@ def preview_revocation(
     severity: str = Severity.HIGH,
     exclusions: Mapping[str, str] | None = None,
     rehearsal: bool = False,
+    listed: Lines | None = None,
 ) -> Revocation:
     """Freeze the live keys a selector names, with their count and digest.
 
     `exclusions` are kids to leave alive, each with the reason. A rehearsal is of keys to test
-    alone. Raises Invalid for a selector that names nothing known, or nothing that lives.
+    alone. `listed` is the list the selector's kids were read from; what became of each of its
+    lines is kept with the case. Raises Invalid for a selector that names nothing known, or
+    nothing that lives.
     """
     policies.can_revoke_in_bulk(by).enforce()
     must_be_known(reason)
@@ -86,6 +95,8 @@ def preview_revocation(
     )
     _freeze(revocation, list(keys.values()))
     _spare(revocation, spared)
+    if listed:
+        _answer(revocation, listed.answers(keys, why))
     revocation.count = len(keys)
     revocation.digest = kids_digest(keys)
     revocation.needs_second = not rehearsal and needs_second_person(revocation)
@@ -113,6 +124,22 @@ def _freeze(revocation: Revocation, credential_ids: list[int]) -> None:
             " (revocation_id, credential_id, status, attempts, next_attempt_at, last_error)"
             " SELECT %s, id, %s, 0, %s, '' FROM unnest(%s::bigint[]) AS keys (id)",
             [revocation.pk, ItemStatus.FROZEN.value, timezone.now(), credential_ids],
+        )
+
+
+def _answer(revocation: Revocation, lines: list[Line]) -> None:
+    """One row a line, in one statement, as above."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {RevocationLine._meta.db_table}"  # noqa: S608 - our own table's name
+            " (revocation_id, number, kid, answer)"
+            " SELECT %s, * FROM unnest(%s::integer[], %s::text[], %s::text[])",
+            [
+                revocation.pk,
+                [line.number for line in lines],
+                [line.kid for line in lines],
+                [line.answer for line in lines],
+            ],
         )
 
 

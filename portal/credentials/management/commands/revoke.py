@@ -111,6 +111,7 @@ class Command(BaseCommand):
             severity=options["severity"] or Severity.HIGH,
             exclusions=spared,
             rehearsal=options["rehearsal"],
+            listed=lines,
         )
         if lines:
             self._tell_lines(lines.answers(kids_of(case), spared), lines, options)
