@@ -26,7 +26,9 @@ PROCESSES = 2
 ONE_BY_ONE, COHORT, WAITS = 200, 2_000, 40
 ROUNDS = 3
 PATIENCE = 120  # seconds
-_BATCH = 100
+# In the portal each batch rings for the next; nobody rings here. One more than it takes for each
+# process: where two pick at the same moment, one may find less than a batch.
+_RINGS = COHORT // 100 + PROCESSES
 _LEFT = "SELECT count(*) FROM credentials_credential WHERE waiting AND status = 'requested'"
 _READY = "SELECT 1 FROM credentials_credential WHERE grant_id = %s AND status = 'ready'"
 
@@ -56,7 +58,9 @@ def _by_tasks() -> float:
 
 def _in_batches() -> float:
     opened(COHORT)
-    return timed(lambda: _ring_and_wait([("credentials.issue_waiting", [])] * (COHORT // _BATCH)))
+    seconds = timed(lambda: _ring_and_wait([("credentials.issue_waiting", [])] * _RINGS))
+    app.control.purge()
+    return seconds
 
 
 def _ring_and_wait(rings: list[tuple[str, list[int]]]) -> None:

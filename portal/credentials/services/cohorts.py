@@ -23,16 +23,16 @@ _READIED = (GrantStatus.ACTIVATING, GrantStatus.ACTIVE, GrantStatus.SUSPENDED)
 
 
 def issue_waiting(*, by: Actor) -> int:
-    """Do what `issue_credential` does for up to a hundred grants at once; returns for how many.
+    """Do what `issue_credential` does for up to a hundred slots at once; returns for how many.
 
-    Takes what nobody else has in hand; rings for the rest. One grant that fails takes the others of
-    its batch back with it, so each is then tried by itself, where failures are counted.
+    Takes what nobody else has in hand; rings for the rest. One slot that fails takes the others of
+    its batch back with it, so each grant is then tried by itself, where failures are counted.
     """
     try:
         done = _issue_batch(by=by)
     except Exception:  # whatever it was, the rows are as they were
         log.exception("issuing a batch failed; each grant is tried by itself")
-        for grant_id in _waiting().values_list("pk", flat=True)[:BATCH]:
+        for grant_id in sorted(set(_waiting().values_list("grant", flat=True)[:BATCH])):
             ring(tasks.issue_credential, grant_id)
         return 0
     if done == BATCH:
@@ -42,35 +42,30 @@ def issue_waiting(*, by: Actor) -> int:
 
 @transaction.atomic
 def _issue_batch(*, by: Actor) -> int:
-    grants = {
-        grant.pk: grant
-        for grant in _waiting()
-        .select_for_update(of=("self",), skip_locked=True)
-        .select_related("application", "holder", "phase__release")[:BATCH]
-    }
+    # Slot and grant are locked in one statement that waits for nobody: whatever another worker has
+    # finished since it began is looked at once more, and passed over.
+    slots = list(
+        _waiting()
+        .select_for_update(of=("self", "grant"), skip_locked=True)
+        .select_related("grant__application", "grant__holder", "grant__phase__release")[:BATCH]
+    )
+    grants = {slot.grant_id: slot.grant for slot in slots}
     now = timezone.now()
     _activate(
         [grant for grant in grants.values() if grant.status == GrantStatus.ACTIVATING], now, by=by
     )
-    slots = list(
-        Credential.objects.select_for_update()
-        .filter(grant__in=grants, waiting=True, status=CredentialStatus.REQUESTED)
-        .order_by("pk")
-    )
-    for slot in slots:
-        slot.grant = grants[slot.grant_id]
     _make_ready(slots, now, by=by)
-    return len(grants)
+    return len(slots)
 
 
-def _waiting() -> QuerySet[Grant]:
-    """Grants with a slot to be made ready, and no failure so far."""
-    slots = Credential.objects.filter(waiting=True, status=CredentialStatus.REQUESTED)
-    return Grant.objects.filter(
-        pk__in=slots.values("grant"),
-        status__in=_READIED,
-        attempts=0,
-        next_attempt_at__lte=timezone.now(),
+def _waiting() -> QuerySet[Credential]:
+    """Slots to be made ready, of grants without a failure so far."""
+    return Credential.objects.filter(
+        waiting=True,
+        status=CredentialStatus.REQUESTED,
+        grant__status__in=_READIED,
+        grant__attempts=0,
+        grant__next_attempt_at__lte=timezone.now(),
     ).order_by("pk")
 
 
