@@ -27,7 +27,15 @@ from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.faults.locks import held, somebody_waits_for_a_lock
 from tests.journeys import whole_story as story
-from tests.processes import PATIENCE, free_port, portal_environment, process, until, web
+from tests.processes import (
+    PATIENCE,
+    QUEUES,
+    free_port,
+    portal_environment,
+    process,
+    until,
+    web,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT_ONCE = 1.0  # seconds: what approve and revoke may take whatever the broker does
@@ -224,7 +232,9 @@ class Broker:
 
     def waiting(self):
         with redis.Redis.from_url(self.url) as client:
-            return client.llen(f"{django_settings.REDIS_PREFIX}celery")
+            return sum(
+                client.llen(f"{django_settings.REDIS_PREFIX}{name}") for name in QUEUES.split(",")
+            )
 
 
 @pytest.fixture
