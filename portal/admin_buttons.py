@@ -113,6 +113,11 @@ class WithButtons(PublicIds):
     buttons: ClassVar[Sequence[Button]] = ()
     links: ClassVar[Sequence[Link]] = ()
 
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Of the action on ticked rows that leads to a case of revocation, where a list has it."""
+        user: Any = request.user
+        return bool(user.has_perm("credentials.revoke_credentials"))
+
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         own = [

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -13,7 +13,7 @@ from django.utils.html import format_html
 
 from accounts.requests import SignedInRequest, signed_in
 from portal.admin_buttons import Addressed, Button
-from portal.credentials import admin_views, case_report, casebook, policies, selectors, targets
+from portal.credentials import admin_views, case_report, casebook, policies, selectors
 from portal.credentials.admin_cells import NONE, day, element, judged, pill, scopes, two_lines
 from portal.credentials.admin_desk import REVOKE, Desk
 from portal.credentials.admin_filters import (
@@ -30,26 +30,14 @@ from portal.credentials.admin_filters import (
     RevocationStatusFilter,
 )
 from portal.credentials.admin_freezes import FreezeAdmin
+from portal.credentials.admin_views.actions import give_to_lists_of_others, revoke_selected
 from portal.credentials.enums import KeyKind
 from portal.credentials.models import Credential, Freeze, Grant, Revocation
 from portal.credentials.proof import times_to_zero
 from portal.credentials.usage import use_of
 
 admin.site.register(Freeze, FreezeAdmin)
-
-
-@admin.action(description="Revoke selected keys…", permissions=["revoke"])
-def revoke_selected(desk: Desk, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
-    """Carry the live keys of what was ticked to the page that previews a revocation."""
-    kids = selectors.selected_kids(rows)
-    if len(kids) > targets.MOST_KIDS:
-        most = f"{targets.MOST_KIDS:,}"
-        messages.error(request, f"More than {most} keys. Choose by release or phase instead.")
-        return None
-    if not kids:
-        messages.error(request, "No key of what you ticked is live; there is nothing to revoke.")
-        return None
-    return admin_views.new_revocation(cast("SignedInRequest", request), kids)
+give_to_lists_of_others()
 
 
 class _JudgedGrants(Addressed):

@@ -4,7 +4,7 @@ Each function makes one part in a fixed number of statements, however many keys 
 decides anything.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -242,47 +242,6 @@ def failing(revocation: Revocation) -> QuerySet[RevocationParty]:
     """Partners who could not be told yet, the most tried first."""
     failed = revocation.parties.filter(status=PartyStatus.FAILED).order_by("-attempts", "pk")
     return failed.select_related("organization", "holder")
-
-
-def items_of(revocation: Revocation) -> QuerySet[RevocationItem]:
-    """Every key of the case, with what a list of them shows."""
-    return revocation.items.select_related(
-        "credential__grant__holder",
-        "credential__grant__organization",
-        "credential__grant__phase__release",
-    ).order_by("pk")
-
-
-COLUMNS = {
-    "kid": "credential__kid",
-    "grant": "credential__grant__ref",
-    "holder": "credential__grant__holder__ref",
-    "holder_email": "credential__grant__holder__email",
-    "organization": "credential__grant__organization__name",
-    "release": "credential__grant__phase__release__name",
-    "phase": "credential__grant__phase__name",
-    "key_status": "credential__status",
-    "revoked_at": "credential__revoked_at",
-    "outcome": "status",
-    "told_at": "done_at",
-}
-
-
-def export(revocation: Revocation) -> Iterator[list[Any]]:
-    """The case as rows for a file, the names of the columns first; read as it is written."""
-    yield list(COLUMNS)
-    rows = revocation.items.order_by("pk").values_list(*COLUMNS.values())
-    for row in rows.iterator(chunk_size=2000):
-        yield [plain_cell(value) for value in row]
-
-
-def plain_cell(value: Any) -> Any:
-    """Times in UTC; text that a spreadsheet would take for a formula made harmless."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 def overview(case: Revocation) -> dict[str, Any]:

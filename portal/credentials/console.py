@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from portal.credentials import case_report, proof
+from portal.credentials import case_items, case_report, proof
 from portal.credentials.case_report import Bars, Headway
 from portal.credentials.enums import RevocationStatus, Severity
 from portal.credentials.models import Revocation
@@ -75,7 +75,7 @@ def _bars(title: str, bars: Bars) -> Iterator[str]:
 
 
 def _sample(case: Revocation) -> Iterator[str]:
-    shown = case_report.items_of(case)[:SAMPLE]
+    shown = case_items.items_of(case)[:SAMPLE]
     yield f"the first {len(shown)} of {case.count:,}" if case.count > len(shown) else "all of them"
     for item in shown:
         key = item.credential

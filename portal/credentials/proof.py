@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from portal.credentials import case_report, doors
+from portal.credentials import case_items, case_report, doors
 from portal.credentials.doors import Door
 from portal.credentials.models import Revocation, RevocationProof
 from portal.credentials.selectors import RING_AT_MOST
@@ -217,4 +217,4 @@ def proof_rows(case: Revocation) -> Iterator[list[Any]]:
     yield list(COLUMNS)
     for each in door_proofs(case):
         row = asdict(each) | {"case": case.ref, "let_through": " ".join(each.let_through)}
-        yield [case_report.plain_cell(row[name]) for name in COLUMNS]
+        yield [case_items.plain_cell(row[name]) for name in COLUMNS]

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Exists, Max, Min, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, Max, Min, Model, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -197,11 +198,19 @@ def partners_with_keys(limit: int = 500) -> QuerySet[Organization]:
     )
 
 
-def selected_kids(rows: QuerySet[Credential] | QuerySet[Grant]) -> list[str]:
-    """The live kids among ticked keys, or under ticked grants; one more than may be, at most."""
+def selected_kids(rows: QuerySet[Any]) -> list[str]:
+    """The live kids among ticked keys, or under ticked grants, organisations or phases; one more
+    than may be, at most.
+    """
+    paths: dict[type[Model], str] = {
+        Credential: "pk",
+        Grant: "grant",
+        Organization: "grant__organization",
+        RolloutPhase: "grant__phase",
+    }
     live = Credential.objects.filter(status__in=LIVE).order_by("pk")
-    of_these = Q(pk__in=rows.values("pk")) if rows.model is Credential else Q(grant__in=rows)
-    return list(live.filter(of_these).values_list("kid", flat=True)[: MOST_KIDS + 1])
+    of_these = {f"{paths[rows.model]}__in": rows.order_by().values("pk")}
+    return list(live.filter(**of_these).values_list("kid", flat=True)[: MOST_KIDS + 1])
 
 
 def last_used_between(

@@ -1,5 +1,6 @@
 """What staff see of a case once its keys are dead: doors asked, the report, drills."""
 
+import csv
 import json
 from datetime import timedelta
 
@@ -80,3 +81,32 @@ def test_responders_are_reminded_to_drill_until_one_has_been_gone_through(desk, 
     assert "The last drill was 31 days ago." in desk.get("/admin/").text
     desk.force_login(staff("auditor"))
     assert "drill" not in desk.get("/admin/").text.lower()
+
+
+def test_who_was_quicker_than_the_case_is_told_apart(desk, who):
+    """A holder, with another key in its place or without; a colleague; nobody."""
+    rotated, own, staffs, left = keys = [make_live_key()[0] for _ in range(4)]
+    expired, _token = make_live_key()
+    selector = Selector(kids=" ".join(key.kid for key in [*keys, expired]))
+    case = services.preview_revocation(selector=selector, reason="incident", note="", by=who)
+    services.rotate_credential(kid=rotated.kid, by=rotated.grant.holder, overlap=timedelta(0))
+    services.revoke_credential(kid=own.kid, reason="key_leaked", by=own.grant.holder)
+    services.revoke_credential(kid=staffs.kid, reason="misuse", by=staff("incident_responder"))
+    type(expired).objects.filter(pk=expired.pk).update(status="expired")
+    typed = {"typed_count": "5", "typed_word": services.word_of(case.digest)}
+    services.start_revocation(revocation_id=case.pk, digest=case.digest, by=who, **typed)
+    exported = b"".join(desk.get(f"{CASES}{case.ref}/keys.csv").streaming_content).decode()
+    told = {
+        line["kid"]: (line["outcome"], line["quicker"])
+        for line in csv.DictReader(exported.splitlines())
+    }
+    assert told == {
+        rotated.kid: ("skipped", "partner"),
+        own.kid: ("skipped", "partner"),
+        staffs.kid: ("skipped", "staff"),
+        left.kid: ("pending", ""),
+        expired.kid: ("skipped", ""),
+    }
+    page = desk.get(f"{CASES}{case.ref}/change/").text
+    assert page.count("Its holder was quicker") == 2
+    assert page.count("A colleague was quicker") == 1

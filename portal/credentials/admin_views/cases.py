@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from accounts.reauthentication import fresh_sign_in_required, is_fresh
 from accounts.requests import SignedInRequest
 from portal.admin_buttons import confirm, object_url
-from portal.credentials import case_report, casebook, policies, services
+from portal.credentials import case_items, case_report, casebook, policies, services
 from portal.credentials.admin_forms import ConfirmForm, SelectorForm
 from portal.credentials.admin_views.lists import ask_for_keys, list_of
 from portal.credentials.admin_views.pages import csv_file, page
@@ -105,7 +105,7 @@ def show_case(
     status: int = 200,
 ) -> HttpResponse:
     """Preview, progress or report, whichever the case has come to."""
-    items = Paginator(case_report.items_of(case), PER_PAGE)
+    items = Paginator(case_items.items_of(case), PER_PAGE)
     items.count = case.count  # every frozen key is an item, and none is ever added
     shown = {
         "title": f"{case.ref}: {case.get_status_display().lower()}",
@@ -263,4 +263,4 @@ def report_case(request: SignedInRequest, case: Revocation) -> JsonResponse:
 
 def export_case(request: SignedInRequest, case: Revocation) -> StreamingHttpResponse:
     """One line a key."""
-    return csv_file(case.ref, case_report.export(case))
+    return csv_file(case.ref, case_items.export(case))
