@@ -50,6 +50,13 @@ MACHINES = (
         credentials.REVOCATION_HOLDER,
         credentials.REVOCATION_EVENT,
     ),
+    Machine(
+        "Reissue",
+        credential_enums.ReissueStatus,
+        credentials.REISSUE_TRANSITIONS,
+        credentials.REISSUE_HOLDER,
+        credentials.REISSUE_EVENT,
+    ),
 )
 
 

@@ -91,6 +91,12 @@ PRESENTERS: dict[str, str] = {
     "revocation.completed_with_stragglers": "Revocation completed, some holders not told",
     "revocation.cancelled": "Revocation cancelled",
     "revocation.expired": "Revocation preview expired",
+    "reissue.previewed": "Re-issue previewed",
+    "reissue.second_asked": "Re-issue confirmed by one; a second person is asked",
+    "reissue.confirmed": "Re-issue confirmed: slots are being made",
+    "reissue.completed": "Re-issue completed: every partner told",
+    "reissue.cancelled": "Re-issue put away",
+    "reissue.expired": "Re-issue preview expired",
     # gateway
     "gateway.registered": "Gateway registered",
     "gateway.secret_rotated": "Gateway's secret rotated",

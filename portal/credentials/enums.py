@@ -69,6 +69,27 @@ class PartyStatus(TextChoices):
     FAILED = "failed", "Telling failed"
 
 
+class ReissueStatus(TextChoices):
+    PREVIEWED = "previewed", "Previewed"
+    AWAITING_SECOND = "awaiting_second", "Waiting for a second person"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+
+
+class ReissueItemStatus(TextChoices):
+    """One grant of a re-issue: what becomes of it."""
+
+    CHOSEN = "chosen", "Gets a new slot"
+    LEFT_OUT = "left_out", "Left out by staff"
+    REFUSED = "refused", "Cannot get one"
+    MADE = "made", "Slot made, partner not yet told"
+    FAILED = "failed", "Slot made, telling the partner failed"
+    TOLD = "told", "Slot made, partner told"
+    DROPPED = "dropped", "Not re-issued: put away"
+
+
 class RevocationReason(TextChoices):
     KEY_LEAKED = "key_leaked", "The key leaked"
     MISUSE = "misuse", "Misuse"

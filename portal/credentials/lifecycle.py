@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from portal.credentials.enums import CredentialStatus as C
 from portal.credentials.enums import GrantStatus as G
+from portal.credentials.enums import ReissueStatus as I
 from portal.credentials.enums import RevocationStatus as R
 
 GRANT_TRANSITIONS: Mapping[str, frozenset[str]] = {
@@ -70,6 +71,24 @@ REVOCATION_EVENT: Mapping[str, str] = {
     R.EXPIRED: "revocation.expired",
 }
 
+REISSUE_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    I.PREVIEWED: frozenset({I.AWAITING_SECOND, I.RUNNING, I.CANCELLED, I.EXPIRED}),
+    I.AWAITING_SECOND: frozenset({I.RUNNING, I.CANCELLED, I.EXPIRED}),
+    I.RUNNING: frozenset({I.COMPLETED}),
+    I.COMPLETED: frozenset(),
+    I.CANCELLED: frozenset(),
+    I.EXPIRED: frozenset(),
+}
+
+REISSUE_EVENT: Mapping[str, str] = {
+    I.PREVIEWED: "reissue.previewed",
+    I.AWAITING_SECOND: "reissue.second_asked",
+    I.RUNNING: "reissue.confirmed",
+    I.COMPLETED: "reissue.completed",
+    I.CANCELLED: "reissue.cancelled",
+    I.EXPIRED: "reissue.expired",
+}
+
 # Who acts next. Workers hold what is unfinished.
 GRANT_HOLDER: Mapping[str, str] = {
     G.SCHEDULED: "worker",
@@ -99,6 +118,15 @@ REVOCATION_HOLDER: Mapping[str, str] = {
     R.COMPLETED: "nobody",
     R.CANCELLED: "nobody",
     R.EXPIRED: "nobody",
+}
+
+REISSUE_HOLDER: Mapping[str, str] = {
+    I.PREVIEWED: "staff",
+    I.AWAITING_SECOND: "staff",
+    I.RUNNING: "worker",
+    I.COMPLETED: "nobody",
+    I.CANCELLED: "nobody",
+    I.EXPIRED: "nobody",
 }
 
 # A credential in one of these could give access now or later: what a revocation must kill.

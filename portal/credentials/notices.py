@@ -70,11 +70,7 @@ def keys_revoked(
 
     Whoever looks after the organisation's keys is told of every one, other holders of theirs.
     """
-    keepers = set(keepers_of(organization)) if organization else set()
-    told: dict[User, list[Credential]] = dict.fromkeys(keepers, keys)
-    for key in keys:
-        if key.grant.holder not in keepers:
-            told.setdefault(key.grant.holder, []).append(key)
+    told = _keepers_and_holders(organization, keys)
     for person, theirs in told.items():
         queue_mail(
             to=person.email,
@@ -92,6 +88,49 @@ def keys_revoked(
             ),
         )
     return len(told)
+
+
+def keys_reissued(
+    organization: Organization | None,
+    slots: list[Credential],
+    *,
+    case: str,
+    not_before: datetime,
+) -> int:
+    """One mail a person about all of a partner's new slots after a case; returns how many mails.
+
+    Who is told of which is as in `keys_revoked`.
+    """
+    told = _keepers_and_holders(organization, slots)
+    for person, theirs in told.items():
+        queue_mail(
+            to=person.email,
+            template="credentials/keys_reissued",
+            not_before=not_before,
+            case=case,
+            context=_words(
+                theirs[0].grant,
+                to=person,
+                partner=organization.name if organization else "",
+                until=_day(min(slot.expires_at for slot in theirs if slot.expires_at)),
+                kids=[slot.kid for slot in theirs[:MOST_KIDS_TOLD]],
+                count=len(theirs),
+                more=max(len(theirs) - MOST_KIDS_TOLD, 0),
+            ),
+        )
+    return len(told)
+
+
+def _keepers_and_holders(
+    organization: Organization | None, keys: list[Credential]
+) -> dict[User, list[Credential]]:
+    """Whoever looks after the organisation's keys with every one, other holders with theirs."""
+    keepers = set(keepers_of(organization)) if organization and keys else set()
+    told: dict[User, list[Credential]] = dict.fromkeys(keepers, keys)
+    for key in keys:
+        if key.grant.holder not in keepers:
+            told.setdefault(key.grant.holder, []).append(key)
+    return told
 
 
 def key_rotated(credential: Credential) -> None:

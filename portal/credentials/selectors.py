@@ -17,12 +17,16 @@ from portal.credentials.enums import (
     GrantStatus,
     ItemStatus,
     PartyStatus,
+    ReissueItemStatus,
+    ReissueStatus,
     RevocationStatus,
 )
 from portal.credentials.lifecycle import LIVE, OCCUPYING
 from portal.credentials.models import (
     Credential,
     Grant,
+    Reissue,
+    ReissueItem,
     Revocation,
     RevocationItem,
     RevocationParty,
@@ -33,6 +37,7 @@ from portal.programs.enums import RiskTier
 from portal.programs.models import Capability, RolloutPhase
 
 UNTOLD = (PartyStatus.PENDING, PartyStatus.FAILED)
+UNTOLD_SLOTS = (ReissueItemStatus.MADE, ReissueItemStatus.FAILED)
 # A row this young is most likely in a worker's hands at this moment.
 SETTLE = timedelta(seconds=5)
 RING_AT_MOST = 500
@@ -118,9 +123,28 @@ def unfinished_revocations() -> list[int]:
     return list(found.order_by("pk").values_list("pk", flat=True)[:RING_AT_MOST])
 
 
+def unfinished_reissues() -> list[int]:
+    """Ids of re-issues with something to do, at which no worker is busy."""
+    now = timezone.now()
+    of_this = ReissueItem.objects.filter(reissue=OuterRef("pk"))
+    waits = of_this.filter(status__in=UNTOLD_SLOTS, next_attempt_at__gt=now)
+    due = of_this.filter(
+        Q(status=ReissueItemStatus.CHOSEN) | Q(status__in=UNTOLD_SLOTS, next_attempt_at__lte=now)
+    )
+    found = Reissue.objects.filter(
+        Q(leased_until__isnull=True) | Q(leased_until__lte=now),
+        Exists(due) | ~Exists(waits),
+        status=ReissueStatus.RUNNING,
+        confirmed_at__lte=now - SETTLE,
+    )
+    return list(found.order_by("pk").values_list("pk", flat=True)[:RING_AT_MOST])
+
+
 def unfinished_by_kind() -> dict[str, Owed]:
-    """What workers still owe: keys to be prepared, and holders to be told of a revocation."""
-    return {"issue": _unprepared(), "revocation": _untold()}
+    """What workers still owe: keys to be prepared, holders to be told of a revocation, and slots
+    to be made, and told of, after one.
+    """
+    return {"issue": _unprepared(), "revocation": _untold(), "reissue": _unmade()}
 
 
 def _unprepared() -> Owed:
@@ -155,6 +179,20 @@ def _untold() -> Owed:
         waiting=Count("pk"),
         since=Min("revocation__confirmed_at"),
         due_since=Min("next_attempt_at", filter=due),
+    )
+    return Owed(**found, dead=0)
+
+
+def _unmade() -> Owed:
+    owed = Q(status__in=[ReissueItemStatus.CHOSEN, *UNTOLD_SLOTS])
+    items = ReissueItem.objects.filter(owed, reissue__status=ReissueStatus.RUNNING)
+    found = items.aggregate(
+        waiting=Count("pk"),
+        since=Min("reissue__confirmed_at"),
+        due_since=Min(
+            Greatest("reissue__confirmed_at", "next_attempt_at"),
+            filter=Q(next_attempt_at__lte=timezone.now()),
+        ),
     )
     return Owed(**found, dead=0)
 
@@ -263,15 +301,20 @@ def needs_second_person(revocation: Revocation) -> bool:
     active = Credential.objects.filter(status=CredentialStatus.ACTIVE).count()
     if keys > max(MANY, MANY_OF_ALL * active):
         return True
+    risky = Q(pk__in=[])
+    for release, scopes in critical_scopes().items():
+        risky |= Q(credential__grant__phase__release=release, credential__scopes__overlap=scopes)
+    return revocation.items.filter(risky).exists()
+
+
+def critical_scopes() -> dict[int, list[str]]:
+    """What is of the highest risk, by the release's id."""
     critical: dict[int, list[str]] = {}
     for release, scope in Capability.objects.filter(tier=RiskTier.CRITICAL).values_list(
         "release", "scope"
     ):
         critical.setdefault(release, []).append(scope)
-    risky = Q(pk__in=[])
-    for release, scopes in critical.items():
-        risky |= Q(credential__grant__phase__release=release, credential__scopes__overlap=scopes)
-    return revocation.items.filter(risky).exists()
+    return critical
 
 
 def progress(revocation: Revocation) -> dict[str, int]:

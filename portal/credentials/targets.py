@@ -170,11 +170,13 @@ def _nothing(name: str, value: str) -> Invalid:
 
 
 # --- What gets no new key after a case ----------------------------------------------------------
-def barred_grants(grants: Iterable[Grant]) -> set[int]:
+def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) -> set[int]:
     """Ids of those grants that get no new key: since they were opened, or allowed new keys again,
     staff revoked one of their keys, or every key of a kind that takes in all of theirs. A case says
     so of its keys from when it is confirmed, before workers have written it on each; one that
     only holds them, for as long as it does: a key in place of one that is held would not be.
+
+    `beside` is a case that does not count: what bars them apart from it.
     """
     since = Coalesce(OuterRef("new_keys_allowed_at"), OuterRef("opened_at"))
     keys = Credential.objects.filter(
@@ -190,9 +192,20 @@ def barred_grants(grants: Iterable[Grant]) -> set[int]:
     items = RevocationItem.objects.filter(
         held | unmarked, credential__grant=OuterRef("pk"), revocation__rehearsal=False
     )
+    if beside:
+        keys = keys.exclude(pk__in=_killed_by(beside))
+        cases, items = cases.exclude(pk=beside.pk), items.exclude(revocation=beside)
     barred = Exists(keys) | Exists(cases) | Exists(items)
     of_these = Grant.objects.filter(barred, pk__in=[each.pk for each in grants])
     return set(of_these.values_list("pk", flat=True))
+
+
+def _killed_by(case: Revocation) -> QuerySet:
+    """Ids of its keys that it revoked, or whose keepers were a moment quicker; not of those that
+    staff had revoked before, which was another decision.
+    """
+    skipped = Q(status=ItemStatus.SKIPPED, credential__revoked_by__is_staff=True)
+    return case.items.exclude(skipped).values("credential")
 
 
 def _cases_that_take_in_whole_grants() -> QuerySet[Revocation]:

@@ -44,6 +44,14 @@ def finish_revocation(revocation_id: int) -> None:
     services.finish_revocation(revocation_id=revocation_id, by=System("worker"))
 
 
+@shared_task(name="credentials.finish_reissue")
+def finish_reissue(reissue_id: int) -> None:
+    """Make the slots of one chunk of a confirmed re-issue, and tell partners of them."""
+    from portal.credentials import services  # noqa: PLC0415 - services ring this module
+
+    services.finish_reissue(reissue_id=reissue_id, by=System("worker"))
+
+
 # It only reads until its end, so it cannot go on where it stopped: a case of 100 000 keys takes a
 # busy machine half a minute. Half of the visibility timeout, as for every task at most.
 @shared_task(name="credentials.prove_revocation", time_limit=45)
@@ -66,6 +74,8 @@ def reconcile() -> None:
         ring(issue_credential, grant_id)
     for revocation_id in selectors.unfinished_revocations():
         ring(finish_revocation, revocation_id)
+    for reissue_id in selectors.unfinished_reissues():
+        ring(finish_reissue, reissue_id)
     for revocation_id in proof.unproved_revocations():
         ring(prove_revocation, revocation_id)
     services.close_what_is_over(by=System("clock"))

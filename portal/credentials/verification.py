@@ -228,5 +228,29 @@ def explain_many(kids: Iterable[str], *, scope: str | None = None) -> dict[str, 
     return verdicts
 
 
+# A new key under the same grant would have its own.
+_OF_ONE_KEY = frozenset(
+    {
+        DenyCode.KEY_REVOKED,
+        DenyCode.KEY_EXPIRED,
+        DenyCode.KEY_NOT_ACTIVE,
+        DenyCode.WRONG_KIND,
+        DenyCode.SCOPE_NOT_HELD,
+    }
+)
+_OF_ANY_KEY = tuple(level for level in LEVELS if level[0] not in _OF_ONE_KEY)
+
+
+def explain_new_keys(kids: Iterable[str]) -> dict[str, Verdict]:
+    """Of each key, whether another under the same grant would work now, and if not why."""
+    now = timezone.now()
+    verdicts = dict.fromkeys(kids, _no(DenyCode.UNKNOWN_KEY))
+    for facts in read_many_facts(verdicts):
+        ask = Ask(audience=facts.audience, scope=None, now=now)
+        no = next((code for code, denies in _OF_ANY_KEY if denies(facts, ask)), None)
+        verdicts[facts.kid] = _no(no) if no else allow()
+    return verdicts
+
+
 def _no(code: DenyCode) -> Verdict:
     return deny(code.value, str(code.label))

@@ -10,7 +10,14 @@ from django.utils import timezone
 
 from portal.applications.models import Application
 from portal.celery import app
-from portal.credentials.services import preview_revocation, start_revocation, word_of
+from portal.credentials.services import (
+    finish_revocation,
+    preview_reissue,
+    preview_revocation,
+    start_reissue,
+    start_revocation,
+    word_of,
+)
 from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
@@ -47,6 +54,15 @@ def _confirmed_case():
     return [case.pk]
 
 
+def _confirmed_reissue():
+    (case_id,), by = _confirmed_case(), stories.responder()
+    finish_revocation(revocation_id=case_id, by=stories.WORKER)
+    reissue = preview_reissue(revocation_id=case_id, by=by)
+    typed = {"typed_count": "1", "typed_word": word_of(reissue.digest)}
+    start_reissue(reissue_id=reissue.pk, digest=reissue.digest, by=by, **typed)
+    return [reissue.pk]
+
+
 def _slot_whose_time_is_up():
     CredentialFactory(expires_at=timezone.now() - timedelta(minutes=1))
     return []
@@ -76,6 +92,7 @@ WORK = {
     "credentials.issue": _grant_without_key,
     "credentials.issue_waiting": _cohort_without_keys,
     "credentials.finish_revocation": _confirmed_case,
+    "credentials.finish_reissue": _confirmed_reissue,
     "credentials.prove_revocation": _confirmed_case,  # the demo has gateways
     "credentials.reconcile": _slot_whose_time_is_up,
     "applications.expire": _draft_whose_time_is_up,

@@ -1,4 +1,4 @@
-"""Grants and keys; cases of revocation."""
+"""Grants and keys; cases of revocation, and re-issues after them."""
 
 from portal.credentials.models.cases import (
     Revocation,
@@ -17,13 +17,17 @@ from portal.credentials.models.grants import (
     UsageDay,
     UsageReport,
 )
+from portal.credentials.models.reissues import COUNTED, Reissue, ReissueItem
 
 __all__ = [
+    "COUNTED",
     "Credential",
     "CredentialUse",
     "Epoch",
     "Freeze",
     "Grant",
+    "Reissue",
+    "ReissueItem",
     "Revocation",
     "RevocationExclusion",
     "RevocationItem",

@@ -37,6 +37,12 @@ from portal.credentials.services.naming import rename_credential
 from portal.credentials.services.previewing import preview_revocation, word_of
 from portal.credentials.services.proving import prove_revocation
 from portal.credentials.services.rehearsing import make_test_credential
+from portal.credentials.services.reissuing import (
+    approve_reissue,
+    cancel_reissue,
+    preview_reissue,
+    start_reissue,
+)
 from portal.credentials.services.reminding import remind_of_expiry
 from portal.credentials.services.revoking import (
     revoke_by_possession,
@@ -44,6 +50,7 @@ from portal.credentials.services.revoking import (
     revoke_grant,
 )
 from portal.credentials.services.rotating import rotate_credential, start_overlap
+from portal.credentials.services.slot_making import finish_reissue
 from portal.credentials.services.timing import close_what_is_over
 from portal.credentials.services.usage import Usage, forget_reports, record_usage
 
@@ -51,12 +58,15 @@ __all__ = [
     "Usage",
     "accept_offer",
     "allow_new_keys",
+    "approve_reissue",
     "approve_revocation",
     "ask_to_lift",
+    "cancel_reissue",
     "cancel_revocation",
     "claim_credential",
     "close_what_is_over",
     "contain_revocation",
+    "finish_reissue",
     "finish_revocation",
     "forget_epochs",
     "forget_reports",
@@ -69,6 +79,7 @@ __all__ = [
     "open_grant",
     "pause_revocation",
     "place_freeze",
+    "preview_reissue",
     "preview_revocation",
     "prove_revocation",
     "record_usage",
@@ -84,6 +95,7 @@ __all__ = [
     "revoke_grant",
     "rotate_credential",
     "start_overlap",
+    "start_reissue",
     "start_revocation",
     "suspend_grant",
     "withdraw_grant",

@@ -5,7 +5,6 @@ many they are and with every worker stopped (facts.py). Writing so on each key, 
 holders, is the workers' (finishing.py). No un-revoke exists.
 """
 
-import re
 from datetime import timedelta
 
 from django.conf import settings
@@ -19,7 +18,7 @@ from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
 from portal.credentials.services.finishing import mark_some
 from portal.credentials.services.moving import move_revocation, stop_births
-from portal.credentials.services.previewing import word_of
+from portal.credentials.services.typed import must_be_as_shown
 from portal.credentials.targets import Selector, live_credentials
 from portal.doorbell import ring_after_commit
 from portal.errors import Conflict, Gone, Invalid
@@ -28,7 +27,6 @@ from portal.redaction import redact
 SECOND_WITHIN = timedelta(hours=1)
 CONTAINED_FOR = timedelta(days=1)  # as long what was contained can be confirmed without new preview
 SHORTEST_REASON = 20  # letters
-_SEPARATORS = re.compile(r"[\s,.']")  # as people group the digits of a number
 
 
 @transaction.atomic
@@ -191,15 +189,14 @@ def _must_be_confirmable(
     revocation: Revocation, *, digest: str, typed_count: str, typed_word: str
 ) -> None:
     _must_be_in_time(revocation)
-    if digest != revocation.digest:
-        raise Conflict("digest_changed", "This page shows another preview. Reload it.")
-    wrong = {}
-    if _SEPARATORS.sub("", typed_count) != str(revocation.count):
-        wrong["typed_count"] = f"Nothing was revoked. Type {revocation.count:,} to confirm."
-    if typed_word.strip().lower() != word_of(digest):
-        wrong["typed_word"] = f"Nothing was revoked. Type “{word_of(digest)}” to confirm."
-    if wrong:
-        raise Invalid("not_confirmed", next(iter(wrong.values())), wrong)
+    must_be_as_shown(
+        count=revocation.count,
+        shown=revocation.digest,
+        digest=digest,
+        typed_count=typed_count,
+        typed_word=typed_word,
+        nothing="Nothing was revoked.",
+    )
 
 
 def _must_be_within_cap(revocation: Revocation, why: str, *, by: User) -> None:

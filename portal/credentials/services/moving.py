@@ -13,10 +13,12 @@ from portal.credentials.lifecycle import (
     CREDENTIAL_TRANSITIONS,
     GRANT_EVENT,
     GRANT_TRANSITIONS,
+    REISSUE_EVENT,
+    REISSUE_TRANSITIONS,
     REVOCATION_EVENT,
     REVOCATION_TRANSITIONS,
 )
-from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.models import Credential, Grant, Reissue, Revocation
 from portal.lifecycle import check_transition
 
 # Any number that nothing else in this database locks by.
@@ -97,6 +99,20 @@ def move_revocation(
         REVOCATION_EVENT[to],
         subject=revocation.ref,
         thread=revocation.ref,
+        by=by,
+        payload=payload,
+    )
+
+
+def move_reissue(reissue: Reissue, *, to: str, by: Actor, payload: Payload | None = None) -> None:
+    """Take the state machine's edge, save, and write the event of the state entered."""
+    check_transition(reissue, to=to, transitions=REISSUE_TRANSITIONS)
+    reissue.status = to
+    reissue.save()
+    record_event(
+        REISSUE_EVENT[to],
+        subject=reissue.ref,
+        thread=reissue.revocation.ref,
         by=by,
         payload=payload,
     )

@@ -11,6 +11,7 @@ from portal.credentials.enums import GrantStatus, RevocationStatus
 from portal.credentials.lifecycle import OCCUPYING
 from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.services.moving import move_credential, move_grant, move_revocation
+from portal.credentials.services.reissuing import close_old_reissues
 
 BATCH = 100
 _BATCH_OF_DEAD = 5_000
@@ -24,6 +25,7 @@ def close_what_is_over(*, by: Actor) -> int:
     Bounded batches that skip rows somebody holds: safe to run twice, at once and late.
     """
     closed = _close_credentials(by=by) + _close_grants(by=by) + _close_previews(by=by)
+    closed += close_old_reissues(by=by)
     _put_dead_away()
     return closed
 

@@ -1,0 +1,138 @@
+"""Which grants of a case can get a new slot once it has run, and why others cannot.
+
+Read when a re-issue is previewed, and again, under the grants' locks, when workers make the slots.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from accounts.models import Organization
+from portal.credentials.enums import CredentialStatus, ItemStatus, KeyKind
+from portal.credentials.lifecycle import LIVE
+from portal.credentials.models import (
+    COUNTED,
+    Credential,
+    Grant,
+    Reissue,
+    ReissueItem,
+    Revocation,
+    RevocationItem,
+)
+from portal.credentials.selectors import MANY, MANY_OF_ALL, critical_scopes
+from portal.credentials.targets import barred_grants
+from portal.credentials.verification import explain_new_keys
+from portal.verdict import Verdict, deny
+
+INDIVIDUALS = "individuals"  # chosen in place of a partner: those who are here on their own
+_AT_ONCE = 1000
+_LIVES = deny("lives", "The grant has a live key, or a slot to claim, already.")
+_REISSUED = deny("reissued", "Another re-issue of this case has it.")
+_BARRED = deny("barred", "Staff revoked or paused keys of the grant apart from this case.")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A grant of the case, with the newest of its keys that the case has revoked."""
+
+    grant_id: int
+    credential_id: int
+    kid: str
+
+
+def candidates(case: Revocation, chosen: str = "") -> list[Candidate]:
+    """Every grant with a key in the case, in the order of their ids.
+
+    `chosen` narrows it to one partner by reference, or to INDIVIDUALS. Keys to test are left
+    alone: whoever looks after them makes others without us.
+    """
+    newest = (
+        _dead(case, chosen)
+        .order_by("credential__grant_id", "-credential_id")
+        .distinct("credential__grant_id")
+        .values_list("credential__grant_id", "credential_id", "credential__kid")
+    )
+    return [Candidate(*row) for row in newest]
+
+
+def grants_of_kids(case: Revocation, kids: set[str], chosen: str = "") -> dict[str, int]:
+    """The grant's id by kid, of those kids that are among the case's."""
+    rows = _dead(case, chosen).filter(credential__kid__in=kids)
+    return dict(rows.values_list("credential__kid", "credential__grant"))
+
+
+def _dead(case: Revocation, chosen: str) -> QuerySet[RevocationItem]:
+    items = case.items.exclude(status=ItemStatus.FROZEN).filter(credential__kind=KeyKind.LIVE)
+    if chosen == INDIVIDUALS:
+        return items.filter(credential__grant__organization=None)
+    return items.filter(credential__grant__organization__ref=chosen) if chosen else items
+
+
+def partners_in(case: Revocation) -> list[tuple[str, str, int]]:
+    """(reference or INDIVIDUALS, name, grants) of each partner whose keys the case revoked."""
+    rows = (
+        _dead(case, "")
+        .order_by("credential__grant__organization__name")
+        .values_list(
+            "credential__grant__organization__ref", "credential__grant__organization__name"
+        )
+        .annotate(grants=Count("credential__grant", distinct=True))
+    )
+    return [(ref or INDIVIDUALS, name or "Individuals", count) for ref, name, count in rows]
+
+
+def words_of_choice(reissue: Reissue) -> str:
+    """Whom it is for: All, Individuals, or the partner's name."""
+    if reissue.chosen == INDIVIDUALS:
+        return "Individuals"
+    partner = Organization.objects.filter(ref=reissue.chosen).first() if reissue.chosen else None
+    return str(partner or reissue.chosen or "Every partner")
+
+
+def refusals(
+    case: Revocation, kids: Mapping[int, str], *, within: Reissue | None = None
+) -> dict[int, Verdict]:
+    """Why they get no new slot, by the grant's id, of those of `kids` (grant's id to dead kid) that
+    get none. `within` is the re-issue that is asking, which is no other one.
+    """
+    found: dict[int, Verdict] = {}
+    pairs = list(kids.items())
+    for start in range(0, len(pairs), _AT_ONCE):
+        found |= _refused(case, dict(pairs[start : start + _AT_ONCE]), within)
+    return found
+
+
+def _refused(case: Revocation, kids: dict[int, str], within: Reissue | None) -> dict[int, Verdict]:
+    others = ReissueItem.objects.filter(revocation=case, grant__in=kids, status__in=COUNTED)
+    if within:
+        others = others.exclude(reissue=within)
+    live = Credential.objects.filter(grant__in=kids, kind=KeyKind.LIVE, status__in=LIVE)
+    said = explain_new_keys(kids.values())
+    found = dict.fromkeys(barred_grants(Grant.objects.filter(pk__in=kids), beside=case), _BARRED)
+    found |= {grant_id: said[kid] for grant_id, kid in kids.items() if not said[kid]}
+    found |= dict.fromkeys(live.values_list("grant", flat=True), _LIVES)
+    return found | dict.fromkeys(others.values_list("grant", flat=True), _REISSUED)
+
+
+def reissue_needs_second(reissue: Reissue) -> bool:
+    """Whether one person is not enough: as for the case itself, and counted over all of its
+    re-issues that were not dropped, so that many small ones are one large one.
+    """
+    if reissue.revocation.needs_second:
+        return True
+    slots = ReissueItem.objects.filter(revocation=reissue.revocation, status__in=COUNTED).count()
+    active = Credential.objects.filter(status=CredentialStatus.ACTIVE).count()
+    if slots > max(MANY, MANY_OF_ALL * active):
+        return True
+    risky = Q(pk__in=[])
+    for release, scopes in critical_scopes().items():
+        risky |= Q(grant__phase__release=release, grant__scopes__overlap=scopes)
+    return reissue.items.filter(risky, status__in=COUNTED).exists()
+
+
+def counts(reissue: Reissue) -> dict[str, int]:
+    """Items by status, with those present."""
+    rows: Any = reissue.items.order_by().values_list("status").annotate(Count("pk"))
+    return dict(rows)

@@ -1,0 +1,50 @@
+"""Cases of revocation that have run, and re-issues after them."""
+
+from portal.credentials import services
+from portal.credentials.targets import Selector
+from tests.factories.stories import WORKER
+
+
+def typed(thing):
+    """What somebody sends who confirms it."""
+    word = services.word_of(thing.digest)
+    return {"digest": thing.digest, "typed_count": str(thing.count), "typed_word": word}
+
+
+def confirmed_case(by, *keys, second=None, **given):
+    """A case of exactly these keys, or of `selector`."""
+    selector = given.pop("selector", None) or Selector(kids="\n".join(key.kid for key in keys))
+    asked = {"selector": selector, "reason": "incident", "note": ""}
+    case = services.preview_revocation(**asked | given, by=by)
+    case = services.start_revocation(revocation_id=case.pk, by=by, **typed(case))
+    if second:
+        case = services.approve_revocation(revocation_id=case.pk, by=second, **typed(case))
+    return case
+
+
+def finished_case(by, *keys, **given):
+    """The same with every key marked and every partner told."""
+    case = confirmed_case(by, *keys, **given)
+    services.finish_revocation(revocation_id=case.pk, by=WORKER)
+    case.refresh_from_db()
+    return case
+
+
+def preview_reissue(case, by, **given):
+    return services.preview_reissue(revocation_id=case.pk, by=by, **given)
+
+
+def start_reissue(reissue, by, **given):
+    return services.start_reissue(reissue_id=reissue.pk, by=by, **typed(reissue) | given)
+
+
+def finish_reissue(reissue):
+    return services.finish_reissue(reissue_id=reissue.pk, by=WORKER)
+
+
+def reissued(case, by, **given):
+    """Previewed, confirmed and run."""
+    reissue = start_reissue(preview_reissue(case, by, **given), by)
+    finish_reissue(reissue)
+    reissue.refresh_from_db()
+    return reissue
