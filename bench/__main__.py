@@ -23,6 +23,7 @@ MEASURES = {
     "approval": "issuing",
     "issue": "issuing",
     "freeze": "freezing",
+    "verify_in_run": "running",
 }
 
 

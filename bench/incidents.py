@@ -6,12 +6,11 @@ from portal.credentials.services import preview_revocation, start_revocation, wo
 from portal.credentials.targets import Selector
 from portal.credentials.verification import explain_many
 
+EVERYTHING = Selector(release="REL-BENCHMRK")
 
-def preview(by: User) -> Revocation:
-    """Of every key of the bench's release."""
-    case = preview_revocation(
-        selector=Selector(release="REL-BENCHMRK"), reason="incident", note="", by=by
-    )
+
+def preview(by: User, selector: Selector = EVERYTHING) -> Revocation:
+    case = preview_revocation(selector=selector, reason="incident", note="", by=by)
     # One person confirms here: what is timed is the act that kills.
     case.needs_second = False
     case.save(update_fields=["needs_second"])

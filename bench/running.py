@@ -1,0 +1,103 @@
+"""What a gateway feels of a case of revocation: its questions about other keys, while workers write
+on the case's own and tell partners.
+"""
+
+import base64
+import http.client
+import itertools
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlencode, urlsplit
+
+from bench import incidents
+from bench.rounds import Result, p99, result
+from bench.seed import responder
+from bench.stack import ROOT, Stack, stop
+from portal.credentials.models import Revocation
+from portal.credentials.targets import Selector
+
+ROUNDS = 3
+SECONDS = 6.0  # at rest, and as many in the run
+A_SECOND = 40  # questions: a gateway at work, not a load that fills the machine
+CASE = 15_000  # keys: so many are not through within SECONDS
+
+
+def verify_in_run(stack: Stack) -> list[Result]:
+    """p99 of introspection in ms: `ours` while a case runs, `floor` at rest, in turns.
+
+    At most twice as much is what we hold ourselves to. Questions are sent by the clock, and the time is taken from when each was due: one that waits
+    behind a slow one counts its wait.
+    """
+    tokens = stack.seeded.keys.read_text().split()
+    by, rest, running = responder(), [], []
+    others = itertools.cycle(random.sample(tokens[ROUNDS * CASE :], 5_000))
+    _ask(stack, others)  # as a portal that is up for a while
+    for turn in range(ROUNDS):
+        kids = [token.split("_")[2] for token in tokens[turn * CASE : (turn + 1) * CASE]]
+        case = incidents.preview(by, Selector(kids="\n".join(kids)))
+        rest += _ask(stack, others)
+        with _worker(stack, case) as begin:
+            incidents.confirm(case, by)
+            begin()
+            running += _ask(stack, others)
+            case.refresh_from_db()
+            if case.completed_at:
+                raise SystemExit("The case was through before it was measured.")
+    ours, floor = p99(running) * 1000, p99(rest) * 1000
+    return [result("verify_in_run_ms", ours, floor, ratio=ours / floor, p99_ms=ours)]
+
+
+def _ask(stack: Stack, tokens: Iterator[str]) -> list[float]:
+    """Seconds from when each question was due to its answer, which says that the key works."""
+    both = base64.b64encode(f"{stack.seeded.client_id}:{stack.seeded.secret}".encode()).decode()
+    headers = {
+        "Authorization": f"Basic {both}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    link = http.client.HTTPConnection(urlsplit(stack.portal).netloc, timeout=10)
+    took, began = [], time.perf_counter()
+    for number in range(int(SECONDS * A_SECOND)):
+        due = began + number / A_SECOND
+        time.sleep(max(due - time.perf_counter(), 0))
+        link.request("POST", "/oauth/introspect", urlencode({"token": next(tokens)}), headers)
+        said = link.getresponse().read()
+        took.append(time.perf_counter() - due)
+        if b'"active": true' not in said and b'"active":true' not in said:
+            raise SystemExit(f"A key of no case is refused: {said!r}")
+    link.close()
+    return took
+
+
+@contextmanager
+def _worker(stack: Stack, case: Revocation) -> Iterator[Callable[[], None]]:
+    """A process that goes on with the case, from when `begin()` is called, as a worker does."""
+    worker = subprocess.Popen(  # noqa: S603 - ours
+        [sys.executable, "-m", "bench.finisher", str(case.pk)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **stack.env,
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "DOORBELL": "0",
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        if worker.stdout is None or worker.stdin is None or worker.stdout.readline() != "ready\n":
+            raise SystemExit("The worker does not start.")
+        say = worker.stdin
+
+        def begin() -> None:
+            say.write("go\n")
+            say.flush()
+
+        yield begin
+    finally:
+        stop(worker)
