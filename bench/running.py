@@ -30,8 +30,8 @@ CASE = 15_000  # keys: so many are not through within SECONDS
 def verify_in_run(stack: Stack) -> list[Result]:
     """p99 of introspection in ms: `ours` while a case runs, `floor` at rest, in turns.
 
-    At most twice as much is what we hold ourselves to. Questions are sent by the clock, and the time is taken from when each was due: one that waits
-    behind a slow one counts its wait.
+    At most twice as much is what we hold ourselves to. Questions are sent by the clock, and the
+    time is taken from when each was due: one that waits behind a slow one counts its wait.
     """
     tokens = stack.seeded.keys.read_text().split()
     by, rest, running = responder(), [], []
