@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts.models import Organization, User
 from accounts.services import invite_member, suspend_organization, suspend_user
 from portal.applications.models import Application
+from portal.credentials.lines import read_lines
 from portal.credentials.models import Grant
 from portal.credentials.services import (
     ask_to_lift,
@@ -30,6 +31,7 @@ from portal.credentials.targets import Selector
 from portal.demo.people import address_of
 from portal.demo.texts import DOMAIN, STAFF
 from portal.mail.models import OutgoingMail
+from portal.mail.services import queue_mail
 from portal.programs.services import halt_phase
 from tests.browser.visits import all_names, find_visits
 from tests.browser.watching import assert_fits, become, keep_axe, look
@@ -61,7 +63,7 @@ NO_PAGES = re.compile(
     r"|accounts:(invite|change_role|resend_invitation|withdraw_invitation)"
     r"|webhooks:(ping|switch_on|switch_off|resend)"
     r"|admin:(jsi18n|autocomplete|view_on_site|login|logout|None|password_change\w*)"
-    r"|admin:\w+_(find|export|progress|confirm|approve|count|report|delete)|admin:programs_modelrelease_agreement"
+    r"|admin:\w+_(find|export|progress|confirm|approve|count|answers|report|delete)|admin:programs_modelrelease_agreement"
     r"|admin:(?!applications_application)\w+_history"
     r"|admin:(?!programs_|credentials_(revocation|freeze)|gateway)\w+_add"
 )
@@ -127,8 +129,17 @@ def _stop_things(by):
 def _revoke(key, *, paused, by):
     """A case of which nobody has been told yet."""
     case = preview_revocation(
-        selector=Selector(kids=key.kid), reason="misuse", note="", by=by, title="Found in a dump"
+        selector=Selector(kids=key.kid),
+        reason="misuse",
+        note="",
+        by=by,
+        title="Found in a dump",
+        listed=read_lines(f"{key.kid}\nwhat is this?"),
     )
+    queue_mail(
+        to="late@example.org", template="credentials/keys_revoked", context={}, case=case.ref
+    )
+    OutgoingMail.objects.filter(case=case.ref).update(attempts=3, last_error="TimeoutError")
     typed = {"typed_count": "1", "typed_word": word_of(case.digest)}
     start_revocation(revocation_id=case.pk, digest=case.digest, by=by, **typed)
     if paused:

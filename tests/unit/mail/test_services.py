@@ -225,6 +225,17 @@ def test_a_mail_of_a_case_that_cannot_be_written_down_is_given_up_and_listed(set
 
 
 @pytest.mark.django_db
+def test_the_mails_of_a_case_however_many_hold_up_no_other(monkeypatch):
+    monkeypatch.setattr(services, "BATCH", 2)
+    long_ago = timezone.now() - timedelta(hours=1)
+    for number in range(3):
+        queued(case=CASE, to=f"{number}@example.org", next_attempt_at=long_ago)
+    queued()
+    assert services.deliver_queued() == 2
+    assert [mail.to for mail in outbox.outbox] == [["ada@example.org"], ["0@example.org"]]
+
+
+@pytest.mark.django_db
 def test_the_mails_of_a_case_are_counted_and_no_others():
     now = timezone.now()
     for fields in ({"sent_at": now}, {"sent_at": now}, {}, {"dead_at": now, "attempts": 5}):

@@ -41,7 +41,13 @@ def about(module):
     slot.replaces, slot.overlap = Credential(kid="0123456789ABCDEf"), timedelta(hours=24)
     now = timezone.now()
     about = {"credential": slot, "credentials": [slot], "grant": slot.grant, "by": holder}
-    bulk = {"organization": None, "keys": [slot], "case": "CASE-ABCDEFGH", "not_before": now}
+    bulk = {
+        "organization": None,
+        "keys": [slot],
+        "slots": [slot],
+        "case": "CASE-ABCDEFGH",
+        "not_before": now,
+    }
     return {**about, **bulk, "now": now}
 
 
