@@ -30,13 +30,16 @@ from portal.credentials.admin_filters import (
     RevocationStatusFilter,
 )
 from portal.credentials.admin_freezes import FreezeAdmin
+from portal.credentials.admin_reissues import ReissueAdmin
 from portal.credentials.admin_views.actions import give_to_lists_of_others, revoke_selected
 from portal.credentials.enums import KeyKind
-from portal.credentials.models import Credential, Freeze, Grant, Revocation
+from portal.credentials.models import Credential, Freeze, Grant, Reissue, Revocation
 from portal.credentials.proof import times_to_zero
+from portal.credentials.reissue_policies import can_reissue
 from portal.credentials.usage import use_of
 
 admin.site.register(Freeze, FreezeAdmin)
+admin.site.register(Reissue, ReissueAdmin)
 give_to_lists_of_others()
 
 
@@ -291,6 +294,7 @@ class RevocationAdmin(Desk):
             REVOKE,
             policies.can_resume_revocation,
         ),
+        Button("reissue", "Re-issue…", admin_views.new_reissue, REVOKE, can_reissue),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

@@ -13,6 +13,7 @@ from portal.credentials.enums import (
     FreezeLevel,
     GrantStatus,
     KeyKind,
+    ReissueStatus,
     RevocationReason,
     RevocationStatus,
 )
@@ -70,6 +71,11 @@ class KindFilter(_Choice):
 class RevocationStatusFilter(_Choice):
     title, parameter_name, lookup = "status", "status", "status"
     choices_of = RevocationStatus
+
+
+class ReissueStatusFilter(_Choice):
+    title, parameter_name, lookup = "status", "status", "status"
+    choices_of = ReissueStatus
 
 
 class ReasonFilter(_Choice):

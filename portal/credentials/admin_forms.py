@@ -36,6 +36,16 @@ _CRITERIA = (
 _WORDS = ("title", "organization", "person", "application", "reviewer", "exclusions", "note")
 
 
+def why_by_kid(text: str) -> dict[str, str]:
+    """Of lines that hold a key id, then why."""
+    spared = {}
+    for line in text.splitlines():
+        kid, _, why = line.strip().partition(" ")
+        if kid:
+            spared[kid] = why.strip()
+    return spared
+
+
 class ReasonForm(forms.Form):
     """Why one thing is revoked. The holder is told the words of the reason."""
 
@@ -218,12 +228,7 @@ class SelectorForm(forms.Form):
 
     def clean_exclusions(self) -> dict[str, str]:
         """Why, by kid."""
-        spared = {}
-        for line in self.cleaned_data["exclusions"].splitlines():
-            kid, _, why = line.strip().partition(" ")
-            if kid:
-                spared[kid] = why.strip()
-        return spared
+        return why_by_kid(self.cleaned_data["exclusions"])
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -114,16 +114,18 @@ def figures(revocation: Revocation) -> Figures:
     scopes = _by_scope(items)
     return Figures(
         **counted,
-        by_organization=_bars(items, "credential__grant__organization__name", "Individuals"),
+        by_organization=bars_of(items, "credential__grant__organization__name", "Individuals"),
         by_phase=_phases(items),
         by_capability=_most([(scope, count) for (_release, scope), count in scopes.items()]),
         highest=_highest(scopes),
-        mails=0 if revocation.rehearsal else _mails(items),
+        mails=0 if revocation.rehearsal else mails_about(items),
     )
 
 
-def _mails(items: QuerySet[RevocationItem]) -> int:
-    """Whoever looks after an organisation's keys gets one, and each holder who does not."""
+def mails_about(items: QuerySet) -> int:
+    """How many mails tell of items that have a `credential`: whoever looks after an organisation's
+    keys gets one, and each holder who does not.
+    """
     partners = items.exclude(credential__grant__organization=None).values(
         "credential__grant__organization"
     )
@@ -140,7 +142,8 @@ def _mails(items: QuerySet[RevocationItem]) -> int:
     return keepers.count() + holders.distinct().count()
 
 
-def _bars(items: QuerySet[RevocationItem], path: str, without: str) -> Bars:
+def bars_of(items: QuerySet, path: str, without: str) -> Bars:
+    """How many there are by what stands at the path."""
     rows = items.values_list(path).annotate(n=Count("pk")).order_by("-n", path)
     return _most([(words or without, count) for words, count in rows])
 

@@ -14,13 +14,14 @@ from portal.applications.timeline import SHOWN, Entry
 from portal.audit.presenters import present
 from portal.audit.selectors import actor_name, events_about, kinds_of, people_in, timeline
 from portal.credentials.enums import CredentialStatus, GrantStatus
-from portal.credentials.lifecycle import REVOCATION_EVENT
-from portal.credentials.models import Credential, Freeze, Grant, Revocation
+from portal.credentials.lifecycle import REISSUE_EVENT, REVOCATION_EVENT
+from portal.credentials.models import Credential, Freeze, Grant, Reissue, Revocation
 from portal.credentials.verification import explain_many
 from portal.verdict import Verdict
 
 MOST_EVENTS = 100
 _STATE_OF_EVENT = {event: state for state, event in REVOCATION_EVENT.items()} | {
+    **{event: state for state, event in REISSUE_EVENT.items()},
     "freeze.placed": "blocked",
     "freeze.lift_asked": "pending",
     "freeze.kept": "blocked",
@@ -97,7 +98,7 @@ def key_timeline(credential: Credential) -> list[Entry]:
     return _entries(events_about(credential.kid))
 
 
-def case_timeline(case: Revocation | Freeze) -> list[Entry]:
+def case_timeline(case: Revocation | Reissue | Freeze) -> list[Entry]:
     return _entries(events_about(case.ref))
 
 

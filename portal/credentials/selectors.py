@@ -227,6 +227,14 @@ def search_revocations(revocations: QuerySet[Revocation], text: str) -> QuerySet
     return revocations.filter(Q(ref=words.upper()) | Q(pk__in=items.values("revocation")))
 
 
+def search_reissues(reissues: QuerySet[Reissue], text: str) -> QuerySet[Reissue]:
+    """By its reference or its case's, by a kid that is dead or new in it."""
+    words, kids = text.strip().upper(), kids_meant(text)
+    items = ReissueItem.objects.filter(Q(credential__kid__in=kids) | Q(slot__kid__in=kids))
+    known = Q(ref=words) | Q(revocation__ref=words)
+    return reissues.filter(known | Q(pk__in=items.values("reissue")))
+
+
 def partners_with_keys(limit: int = 500) -> QuerySet[Organization]:
     """Organisations with most grants first: what a list of suggestions offers."""
     return (

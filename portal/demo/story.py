@@ -110,7 +110,7 @@ def _play_offers(cast: Cast, phase: RolloutPhase) -> None:
 
 
 def _play_revoked(cast: Cast, phase: RolloutPhase) -> None:
-    """One key leaked and was revoked, through a case."""
+    """One key leaked and was revoked, through a case; two days later its holder got a new one."""
     grant = _active(cast, phase, scopes=INFER, day=-15)
     responder = cast.staff["incident_responder"]
     with cast.calendar.on_day(-6):
@@ -130,6 +130,20 @@ def _play_revoked(cast: Cast, phase: RolloutPhase) -> None:
             by=responder,
         )
         credentials.finish_revocation(revocation_id=case.pk, by=WORKER)
+    with cast.calendar.on_day(-4):
+        reissue = credentials.preview_reissue(
+            revocation_id=case.pk,
+            note="The build log is gone, and builds mask keys now.",
+            by=responder,
+        )
+        credentials.start_reissue(
+            reissue_id=reissue.pk,
+            digest=reissue.digest,
+            typed_count=str(reissue.count),
+            typed_word=credentials.word_of(reissue.digest),
+            by=responder,
+        )
+        credentials.finish_reissue(reissue_id=reissue.pk, by=WORKER)
 
 
 def _play_undecided(cast: Cast, phase: RolloutPhase) -> None:

@@ -12,22 +12,31 @@ register = template.Library()
 # How a state feels. Each tone has its own mark (templates/elements/icon.html) beside its colour.
 # A state means the same wherever it stands, so one table serves every app.
 _STATES: dict[str, frozenset[str]] = {
-    "draft": frozenset({"draft", "drafted", "todo", "potential"}),
+    "draft": frozenset({"draft", "drafted", "todo", "potential", "chosen"}),
     "waiting": frozenset(
         {"submitted", "in_review", "appealed", "scheduled", "activating", "requested"}
-        | {"running", "pending", "waiting", "previewed", "awaiting_second", "started", "apparent"}
+        | {
+            "running",
+            "pending",
+            "waiting",
+            "previewed",
+            "awaiting_second",
+            "started",
+            "apparent",
+            "made",
+        }
     ),
     "action": frozenset({"changes_requested", "ready", "open", "frozen"}),
     "good": frozenset(
         {"approved", "granted", "active", "completed", "done", "approve", "waived", "verified"}
-        | {"delivered", "on"}
+        | {"delivered", "on", "told"}
     ),
     "paused": frozenset(
         {"waitlisted", "suspended", "completed_with_stragglers", "halted", "blocked", "recused"}
     ),
     "bad": frozenset(
         {"declined", "declined_final", "revoked", "activation_failed", "failed", "decline", "real"}
-        | {"given_up"}
+        | {"given_up", "refused"}
     ),
     "over": frozenset(
         {
@@ -40,6 +49,8 @@ _STATES: dict[str, frozenset[str]] = {
             "skipped",
             "locked",
             "off",
+            "dropped",
+            "left_out",
         }
     ),
 }

@@ -36,6 +36,7 @@ from portal.programs.services import halt_phase
 from tests.browser.visits import all_names, find_visits
 from tests.browser.watching import assert_fits, become, keep_axe, look
 from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.cases import finished_case, preview_reissue, start_reissue
 from tests.factories.credentials import GrantFactory, make_live_key
 from tests.factories.freezes import place
 from tests.factories.programs import ModelReleaseFactory, RolloutPhaseFactory
@@ -122,6 +123,7 @@ def _stop_things(by):
     suspend_grant(grant_id=last.pk, by=by)
     phase = RolloutPhaseFactory(release=ModelReleaseFactory(name="Halcyon-2"), name="Partners")
     halt_phase(phase_id=phase.pk, by=by)
+    _reissue(by)
     selector = Selector(phase=live.phase.ref)
     preview_revocation(selector=selector, reason="misuse", note="", by=by)
 
@@ -144,6 +146,15 @@ def _revoke(key, *, paused, by):
     start_revocation(revocation_id=case.pk, digest=case.digest, by=by, **typed)
     if paused:
         pause_revocation(revocation_id=case.pk, by=by)
+
+
+def _reissue(by):
+    """One that waits to be confirmed, and one at which workers are."""
+    for confirmed in (False, True):
+        case = finished_case(by, make_live_key()[0])
+        reissue = preview_reissue(case, by, note="The log is gone.")
+        if confirmed:
+            start_reissue(reissue, by)
 
 
 def _freeze(by):

@@ -45,6 +45,7 @@ def test_what_htmx_runs_is_written_by_us():
         for inner in re.findall(r"\{\{.*?\}\}|\{%.*?%\}", match[3])
     }
     assert values == {
+        "{% url 'admin:credentials_reissue_progress' reissue.ref %}",
         "{% url 'admin:credentials_revocation_count' %}",
         "{% url 'admin:credentials_revocation_progress' case.ref %}",
         "{% url 'applications:capabilities' application.ref %}",

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Invitation, Organization, User, Verification
 from portal.applications.models import Application
 from portal.audit.models import Event
-from portal.credentials.models import Credential, Freeze, Grant, Revocation
+from portal.credentials.models import Credential, Freeze, Grant, Reissue, Revocation
 from portal.gateway.models import Gateway
 from portal.mail.models import OutgoingMail
 from portal.programs.models import AgreementVersion, ModelRelease, RolloutPhase
@@ -64,6 +64,13 @@ def _case():
     )
 
 
+def _reissue():
+    case = _case()
+    return Reissue.objects.create(
+        revocation=case, previewed_by=case.requested_by, expires_at=timezone.now()
+    )
+
+
 def _freeze():
     return place("person", UserFactory().ref, by=UserFactory(permissions=[FREEZE]))
 
@@ -87,6 +94,7 @@ ONE_MORE = {
     Grant: make_live_key,
     Credential: make_live_key,
     Revocation: _case,
+    Reissue: _reissue,
     Freeze: _freeze,
     Application: None,
     ConflictOfInterest: _conflict,

@@ -7,10 +7,11 @@ import re
 import pytest
 
 from accounts.models import User
-from portal.credentials.models import Credential
+from portal.credentials.models import Credential, Reissue, ReissueItem
 from portal.credentials.secrets import mint
 from portal.credentials.services import preview_revocation
 from portal.credentials.targets import Selector
+from tests.factories.cases import finished_case
 from tests.factories.credentials import make_live_key
 from tests.factories.freezes import place
 from tests.meta.surface import addresses, signed_in
@@ -69,7 +70,13 @@ def test_no_admin_page_about_keys_shows_a_secret(key):
     case = preview_revocation(selector=selector, reason="key_leaked", note="", by=root)
     freeze = place("person", credential.grant.holder.ref, by=root, reason=f"Seen: {token}")
     names = {"credential": credential.kid, "grant": credential.grant.ref, "revocation": case.ref}
-    names |= {"freeze": freeze.ref}
+    other = finished_case(root, make_live_key(grant=credential.grant)[0])
+    reissue = Reissue.objects.create(
+        revocation=other, previewed_by=root, digest="0" * 64, expires_at=other.expires_at
+    )
+    of = {"reissue": reissue, "revocation": other, "grant": credential.grant}
+    ReissueItem.objects.create(**of, credential=credential, status="refused", why="It lives.")
+    names |= {"freeze": freeze.ref, "reissue": reissue.ref}
     client, named = signed_in(root), set()
     for _, route in addresses():
         match = re.match(r"admin/credentials/(\w+)/", route)

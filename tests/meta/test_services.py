@@ -89,6 +89,7 @@ NO_WRITES = {
     "portal/credentials/admin_desk.py": ["request.POST.copy", "request.GET.copy"],
     "portal/credentials/last_use.py": ["_seen.clear"],
     "portal/credentials/admin_forms.py": ["data.copy"],
+    "portal/credentials/admin_reissue_forms.py": ["data.copy"],
     "portal/credentials/lines.py": ["seen.add"],
     "portal/credentials/management/commands/revoke.py": ["request_id.set"],
     "portal/credentials/selectors.py": ["taken.update"],

@@ -30,6 +30,15 @@ from portal.credentials.admin_views.freezes import (
     new_freeze,
 )
 from portal.credentials.admin_views.lists import answer_list, export_lines, show_lines
+from portal.credentials.admin_views.reissues import (
+    approve_reissue,
+    cancel_reissue,
+    confirm_reissue,
+    export_reissue,
+    new_reissue,
+    show_reissue,
+    show_slots,
+)
 
 # Address, name and view of what a case has besides its page and its buttons.
 OF_A_NEW_CASE = (
@@ -44,22 +53,28 @@ OF_A_CASE = (
     ("report.json", "report", report_case),
 )
 
+
 __all__ = [
     "OF_A_CASE",
     "OF_A_NEW_CASE",
     "allow_new_keys",
     "answer_list",
+    "approve_reissue",
     "approve_revocation",
     "ask_to_lift",
+    "cancel_reissue",
     "cancel_revocation",
+    "confirm_reissue",
     "confirm_revocation",
     "contain_revocation",
     "count_keys",
     "export_case",
     "export_lines",
+    "export_reissue",
     "keep_freeze",
     "lift_freeze",
     "new_freeze",
+    "new_reissue",
     "new_revocation",
     "pause_revocation",
     "prove_revocation",
@@ -72,5 +87,7 @@ __all__ = [
     "show_case",
     "show_headway",
     "show_lines",
+    "show_reissue",
+    "show_slots",
     "suspend_grant",
 ]

@@ -27,6 +27,7 @@ from portal.credentials.admin_views.pages import csv_file, page
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
 from portal.credentials.proof import door_proofs, proof_report, seconds_to_zero
+from portal.credentials.reissue_policies import can_reissue
 from portal.credentials.targets import THINGS, Selector, live_credentials
 from portal.errors import DomainError
 from portal.form_errors import tell
@@ -121,6 +122,8 @@ def show_case(
         **_proof(request, case),
         **_headway(case),
         **list_of(case),
+        "reissues": case.reissues.select_related("previewed_by"),
+        "may_reissue": can_reissue(request.user, case),
     }
     return page(request, "admin/credentials/case.html", shown, status)
 

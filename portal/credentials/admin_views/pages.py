@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Model
 from django.http import HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,12 +15,18 @@ from portal.credentials.models import Revocation
 
 
 def page(
-    request: SignedInRequest, template: str, page: dict[str, Any], status: int = 200
+    request: SignedInRequest,
+    template: str,
+    page: dict[str, Any],
+    status: int = 200,
+    *,
+    of: type[Model] = Revocation,
 ) -> HttpResponse:
+    """Under the list of what it is `of`."""
     page |= {
         **admin.site.each_context(request),
-        "opts": Revocation._meta,
-        "list_url": reverse("admin:credentials_revocation_changelist"),
+        "opts": of._meta,
+        "list_url": reverse(f"admin:{of._meta.app_label}_{of._meta.model_name}_changelist"),
     }
     return TemplateResponse(request, template, page, status=status)
 

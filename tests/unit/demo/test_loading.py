@@ -33,9 +33,9 @@ def test_forty_applications_in_every_state():
     assert Application.objects.count() == 40
 
 
-def test_twenty_live_keys_one_to_claim_one_revoked_through_a_case():
+def test_twenty_live_keys_two_to_claim_one_revoked_and_re_issued_through_a_case():
     statuses = Credential.objects.values_list("status", flat=True)
-    assert counted(statuses) == {"active": 20, "ready": 1, "revoked": 1}
+    assert counted(statuses) == {"active": 20, "ready": 2, "revoked": 1}
     assert Revocation.objects.get().status == "completed"
 
 
@@ -49,7 +49,7 @@ def test_the_door_lets_exactly_the_live_keys_through():
         ).code
         for kid in Credential.objects.values_list("kid", flat=True)
     ]
-    assert counted(codes) == {"": 20, DenyCode.KEY_NOT_ACTIVE: 1, DenyCode.KEY_REVOKED: 1}
+    assert counted(codes) == {"": 20, DenyCode.KEY_NOT_ACTIVE: 2, DenyCode.KEY_REVOKED: 1}
 
 
 def test_three_phases_one_open_and_four_capabilities_over_three_tiers():
