@@ -4,23 +4,24 @@ Each function makes one part in a fixed number of statements, however many keys 
 decides anything.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.models import Membership
+from accounts.models import Membership, Organization
 from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
 from portal.credentials.models import Revocation, RevocationItem, RevocationParty
 from portal.credentials.selectors import KEEPERS, progress
 from portal.credentials.targets import THINGS, target_of
 from portal.errors import Invalid
 from portal.programs.enums import RiskTier
-from portal.programs.models import Capability
+from portal.programs.models import Capability, RolloutPhase
 from portal.programs.selectors import TIER_ORDER
 
 MOST_BARS = 8
@@ -111,15 +112,50 @@ def figures(revocation: Revocation) -> Figures:
         used_lately=Count("pk", filter=Q(credential__use__last_used_at__gte=now - LATELY)),
         young=Count("pk", filter=Q(credential__claimed_at__gte=now - YOUNG)),
     )
-    scopes = _by_scope(items)
+    groups = _grouped(items)
     return Figures(
         **counted,
-        by_organization=bars_of(items, "credential__grant__organization__name", "Individuals"),
-        by_phase=_phases(items),
-        by_capability=_most([(scope, count) for (_release, scope), count in scopes.items()]),
-        highest=_highest(scopes),
+        by_organization=_most((each.organization, each.keys) for each in groups),
+        by_phase=_most((f"{each.release}: {each.phase}", each.keys) for each in groups),
+        by_capability=_most((scope, each.keys) for each in groups for scope in each.scopes),
+        highest=_highest({(each.release_id, scope) for each in groups for scope in each.scopes}),
         mails=0 if revocation.rehearsal else mails_about(items),
     )
+
+
+class _Group(NamedTuple):
+    """Keys that are alike in all that a case is broken down by."""
+
+    organization: str
+    release_id: int
+    release: str
+    phase: str
+    scopes: list[str]
+    keys: int
+
+
+def _grouped(items: QuerySet[RevocationItem]) -> list[_Group]:
+    """One pass over the keys for all charts; names come afterwards, once each."""
+    rows = list(
+        items.values_list(
+            "credential__grant__organization", "credential__grant__phase", "credential__scopes"
+        ).annotate(n=Count("pk"))
+    )
+    partners = dict(
+        Organization.objects.filter(pk__in={row[0] for row in rows}).values_list("pk", "name")
+    )
+    phases = RolloutPhase.objects.select_related("release").in_bulk({row[1] for row in rows})
+    return [
+        _Group(
+            partners.get(partner, "Individuals"),
+            phases[phase].release_id,
+            phases[phase].release.name,
+            phases[phase].name,
+            scopes,
+            keys,
+        )
+        for partner, phase, scopes, keys in rows
+    ]
 
 
 def mails_about(items: QuerySet) -> int:
@@ -148,25 +184,8 @@ def bars_of(items: QuerySet, path: str, without: str) -> Bars:
     return _most([(words or without, count) for words, count in rows])
 
 
-def _phases(items: QuerySet[RevocationItem]) -> Bars:
-    release, phase = "credential__grant__phase__release__name", "credential__grant__phase__name"
-    rows = items.values_list(release, phase).annotate(n=Count("pk")).order_by("-n", release, phase)
-    return _most([(f"{of}: {name}", count) for of, name, count in rows])
-
-
-def _by_scope(items: QuerySet[RevocationItem]) -> dict[tuple[int, str], int]:
-    rows = (
-        items.annotate(scope=Func(F("credential__scopes"), function="unnest"))
-        .values_list("credential__grant__phase__release", "scope")
-        .annotate(n=Count("pk"))
-        .order_by("-n", "scope")
-    )
-    return {(release, scope): count for release, scope, count in rows}
-
-
-def _highest(scopes: Iterable[tuple[int, str]]) -> RiskTier | None:
-    """The riskiest tier that any of the keys reaches; critical for a scope nobody knows."""
-    pairs = set(scopes)
+def _highest(pairs: set[tuple[int, str]]) -> RiskTier | None:
+    """The riskiest tier of these scopes of releases; critical for one that nobody knows."""
     known = Capability.objects.filter(release__in={release for release, _scope in pairs})
     tiers = {(each.release_id, each.scope): RiskTier(each.tier) for each in known}
     return max(
@@ -176,12 +195,12 @@ def _highest(scopes: Iterable[tuple[int, str]]) -> RiskTier | None:
     )
 
 
-def _most(rows: Bars) -> Bars:
+def _most(rows: Iterable[tuple[str, int]]) -> Bars:
     """The longest bars, equal words put together, and the rest as one."""
-    together: dict[str, int] = {}
+    together: Counter[str] = Counter()
     for words, count in rows:
-        together[words] = together.get(words, 0) + count
-    bars = sorted(together.items(), key=lambda bar: -bar[1])
+        together[words] += count
+    bars = sorted(together.items(), key=lambda bar: (-bar[1], bar[0]))
     shown, rest = bars[:MOST_BARS], bars[MOST_BARS:]
     if rest:
         shown.append((f"{len(rest)} others", sum(count for _words, count in rest)))

@@ -385,7 +385,7 @@ def test_the_preview_says_who_is_hit_and_what_will_happen(desk, phase, keys, who
         ("holders", 4),
     ]
     figures = response.context["figures"]
-    assert figures.by_organization == [("Polar Institute", 2), ("Individuals", 2)]
+    assert figures.by_organization == [("Individuals", 2), ("Polar Institute", 2)]
     assert figures.by_phase == [(f"{phase.release}: Early partners", 4)]
     assert figures.by_capability == [("model:infer", 4)]
     assert figures.highest == "elevated"

@@ -109,14 +109,20 @@ class Revocation(models.Model):
 
 
 class RevocationItem(models.Model):
-    """One key of a case. An unfinished item is a row the worker must finish."""
+    """One key of a case. An unfinished item is a row the worker must finish.
 
-    revocation = models.ForeignKey(Revocation, models.PROTECT, related_name="items")
-    credential = models.ForeignKey(Credential, models.PROTECT, related_name="revocation_items")
+    A hundred thousand are written at once, while somebody waits. So triggers see once a statement
+    to what a foreign key sees to once a row (migration 0008).
+    """
+
+    revocation = models.ForeignKey(  # found by the index of `revocation_item_once`
+        Revocation, models.PROTECT, related_name="items", db_constraint=False, db_index=False
+    )
+    credential = models.ForeignKey(
+        Credential, models.PROTECT, related_name="revocation_items", db_constraint=False
+    )
     status = models.CharField(max_length=10, choices=ItemStatus, default=ItemStatus.FROZEN)
-    attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now)
-    last_error = models.CharField(max_length=200, blank=True)
     done_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -177,7 +177,7 @@ def _tell(revocation_id: int, fence: int, party_id: int) -> None:
         not_before=_slot(case),
     )
     hooks.keys_revoked(party.organization, [key.kid for key in theirs], reason=case.reason)
-    items.update(status=ItemStatus.DONE, done_at=timezone.now(), last_error="")
+    items.update(status=ItemStatus.DONE, done_at=timezone.now())
     party.status, party.done_at, party.last_error = PartyStatus.DONE, timezone.now(), ""
     party.save(update_fields=["status", "done_at", "last_error", "mails"])
 

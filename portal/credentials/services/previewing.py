@@ -121,8 +121,8 @@ def _freeze(revocation: Revocation, credential_ids: list[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {RevocationItem._meta.db_table}"  # noqa: S608 - our own table's name
-            " (revocation_id, credential_id, status, attempts, next_attempt_at, last_error)"
-            " SELECT %s, id, %s, 0, %s, '' FROM unnest(%s::bigint[]) AS keys (id)",
+            " (revocation_id, credential_id, status, next_attempt_at)"
+            " SELECT %s, id, %s, %s FROM unnest(%s::bigint[]) AS keys (id)",
             [revocation.pk, ItemStatus.FROZEN.value, timezone.now(), credential_ids],
         )
 
