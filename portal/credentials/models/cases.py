@@ -112,7 +112,7 @@ class RevocationItem(models.Model):
     """One key of a case. An unfinished item is a row the worker must finish.
 
     A hundred thousand are written at once, while somebody waits. So triggers see once a statement
-    to what a foreign key sees to once a row (migration 0008).
+    to what a foreign key sees to once a row (migration 0009).
     """
 
     revocation = models.ForeignKey(  # found by the index of `revocation_item_once`

@@ -57,7 +57,7 @@ DROP FUNCTION portal_evidence_stays, portal_item_stays, portal_items_name_what_i
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credentials", "0007_lines")]
+    dependencies = [("credentials", "0008_reissues")]
 
     operations = [
         # Written by nothing since there are parties.
