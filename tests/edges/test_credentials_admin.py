@@ -521,7 +521,8 @@ def test_pages_of_a_case_cost_the_same_however_many_keys(
             desk.get(at(case))
         return len(seen), len(confirmed), len(followed)
 
-    make_key(phase, None)
+    for partner in (None, OrganizationFactory()):
+        make_key(phase, partner)
     desk.get(CASES)
     first = pages()
     for _ in range(12):
