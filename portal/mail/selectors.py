@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Case, Count, Min, Q, QuerySet, When
 from django.utils import timezone
 
 from portal.mail.models import OutgoingMail
@@ -10,11 +10,14 @@ from portal.owed import Owed
 
 
 def unfinished_mail() -> Owed:
+    """Mails of a case are spread over time, and each is owed from when its turn comes."""
     alive = Q(dead_at=None)
     due = alive & Q(next_attempt_at__lte=timezone.now())
+    spread = ~Q(case="") & Q(attempts=0)
+    owed_since = Case(When(spread, then="next_attempt_at"), default="queued_at")
     found = OutgoingMail.objects.filter(sent_at=None).aggregate(
         waiting=Count("pk", filter=alive),
-        since=Min("queued_at", filter=alive),
+        since=Min(owed_since, filter=due | alive & ~spread),
         due_since=Min("next_attempt_at", filter=due),
         dead=Count("pk", filter=~alive),
     )

@@ -371,6 +371,8 @@ def test_each_line_is_answered(phase, by, tmp_path):
     rows = [(row["line"], row["answer"]) for row in csv.DictReader(written.splitlines())]
     expected = ["hit", "dead already", "duplicate", "unknown", "no key id", "hit"]
     assert rows == [(str(number), each) for number, each in enumerate(expected, 1)]
+    kept = Revocation.objects.get().lines.values_list("number", "answer")
+    assert [(str(number), answer) for number, answer in kept] == rows
     assert [secret in told + written for secret in ("hunter2", token)] == [False, False]
 
 

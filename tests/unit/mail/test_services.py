@@ -245,3 +245,17 @@ def test_the_mails_of_a_case_are_counted_and_no_others():
     post = post_of_case(CASE)
     assert (post.sent, post.waiting, post.given_up, post.total) == (2, 1, 1, 4)
     assert [mail.state for mail in failing_mails(CASE)] == ["Given up"]
+
+
+@pytest.mark.django_db
+def test_a_mail_of_a_case_is_late_from_when_its_turn_has_come():
+    """Thousands are spread over minutes, and nobody need look for what is wrong."""
+    now = timezone.now()
+    queued_at, turn = now - timedelta(minutes=20), now - timedelta(seconds=10)
+    queued(case=CASE, queued_at=queued_at, next_attempt_at=now + timedelta(minutes=5))
+    assert unfinished_mail() == Owed(waiting=1, since=None, due_since=None, dead=0)
+    queued(case=CASE, queued_at=queued_at, next_attempt_at=turn)
+    assert unfinished_mail() == Owed(waiting=2, since=turn, due_since=turn, dead=0)
+    retried = now + timedelta(minutes=2)
+    queued(case=CASE, queued_at=queued_at, next_attempt_at=retried, attempts=1)
+    assert unfinished_mail() == Owed(waiting=3, since=queued_at, due_since=turn, dead=0)
