@@ -19,7 +19,7 @@ IDLE = {
     "database": "up",
     "broker": "up",
     "oldest_unfinished_seconds": 0,
-    "unfinished_seconds": {"issue": 0, "revocation": 0, "mail": 0, "webhooks": 0},
+    "unfinished_seconds": {"issue": 0, "revocation": 0, "reissue": 0, "mail": 0, "webhooks": 0},
     "dead": 0,
 }
 
