@@ -28,6 +28,18 @@ _OVERLAPS = (
 )
 
 
+class CaseMessageForm(forms.Form):
+    """To staff, about a case."""
+
+    body = forms.CharField(
+        label="Your message",
+        help_text="Never a key: whoever asks you for one is not us.",
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        error_messages={"required": "Write something first."},
+    )
+
+
 class NameForm(forms.Form):
     name = forms.CharField(
         label="A name for this key",

@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from accounts.models import Organization, User
 from portal.credentials.enums import RevocationReason
-from portal.credentials.models import Credential, Grant
+from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.policies import manages_keys
-from portal.credentials.selectors import keepers_of
+from portal.credentials.selectors import keepers_of, responders_of
 from portal.mail.services import queue_mail, queue_mails
 
 Word = str | int | list[str]  # what a mail's row keeps
@@ -82,6 +82,7 @@ def keys_revoked(
                 to=person,
                 reason=str(RevocationReason(reason).label),
                 partner=organization.name if organization else "",
+                case_url=_case_url(case),
                 kids=[key.kid for key in theirs[:MOST_KIDS_TOLD]],
                 count=len(theirs),
                 more=max(len(theirs) - MOST_KIDS_TOLD, 0),
@@ -119,6 +120,36 @@ def keys_reissued(
             ),
         )
     return len(told)
+
+
+def case_answered(case: Revocation, person: User) -> None:
+    """To those who decided the case, as far as they still may; without any, to every responder."""
+    page = reverse("admin:credentials_revocation_answers", args=[case.ref])
+    for each in responders_of(case):
+        queue_mail(
+            to=each.email,
+            template="credentials/case_answered",
+            case=case.ref,
+            context={
+                "name": each.get_short_name(),
+                "ref": case.ref,
+                "url": f"{settings.BASE_URL}{page}?who={person.ref}",
+            },
+        )
+
+
+def case_replied(case: Revocation, person: User) -> None:
+    """Says that we have answered; what, stands on the page."""
+    queue_mail(
+        to=person.email,
+        template="credentials/case_replied",
+        case=case.ref,
+        context={"name": person.get_short_name(), "ref": case.ref, "url": _case_url(case.ref)},
+    )
+
+
+def _case_url(ref: str) -> str:
+    return f"{settings.BASE_URL}{reverse('credentials:case', args=[ref])}"
 
 
 def _keepers_and_holders(

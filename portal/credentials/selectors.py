@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, Max, Min, Model, OuterRef, Prefetch,
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from accounts.enums import MemberRole
+from accounts.enums import MemberRole, StaffRole
 from accounts.models import Organization, User
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
@@ -74,6 +74,19 @@ def keepers_of(organization: Organization) -> QuerySet[User]:
     return User.objects.filter(
         memberships__organization=organization, memberships__role__in=KEEPERS, suspended_at=None
     ).distinct()
+
+
+def responders_of(case: Revocation) -> list[User]:
+    """Those who decided the case, as far as they may act; without any, every incident responder."""
+    able = User.objects.filter(is_active=True, is_staff=True, suspended_at=None)
+    of_it = [case.requested_by_id, case.asked_by_id, case.confirmed_by_id]
+    deciders = [
+        each
+        for each in able.filter(pk__in=[pk for pk in of_it if pk]).order_by("pk")
+        if each.has_perm("credentials.revoke_credentials")
+    ]
+    roles = [StaffRole.INCIDENT_RESPONDER, StaffRole.INCIDENT_LEAD]
+    return deciders or list(able.filter(groups__name__in=roles).distinct().order_by("pk"))
 
 
 def visible_grants(user: User) -> QuerySet[Grant]:

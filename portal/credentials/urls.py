@@ -10,6 +10,7 @@ app_name = "credentials"
 urlpatterns = [
     path("access/", views.access, name="access"),
     path("access/check/", views.check, name="check"),
+    path("access/cases/<reference:ref>/", views.stopped, name="case"),
     path("access/offers/<reference:ref>/", views.offer, name="offer"),
     path("access/keys/<kid:kid>/claim/", views.claim, name="claim"),
     path("access/keys/<kid:kid>/rotate/", views.rotate, name="rotate"),

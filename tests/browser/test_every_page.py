@@ -18,14 +18,16 @@ from accounts.models import Organization, User
 from accounts.services import invite_member, suspend_organization, suspend_user
 from portal.applications.models import Application
 from portal.credentials.lines import read_lines
-from portal.credentials.models import Grant
+from portal.credentials.models import CaseThread, Grant, Revocation
 from portal.credentials.services import (
     ask_to_lift,
     pause_revocation,
     preview_revocation,
+    reply_about_case,
     start_revocation,
     suspend_grant,
     word_of,
+    write_about_case,
 )
 from portal.credentials.targets import Selector
 from portal.demo.people import address_of
@@ -124,6 +126,7 @@ def _stop_things(by):
     phase = RolloutPhaseFactory(release=ModelReleaseFactory(name="Halcyon-2"), name="Partners")
     halt_phase(phase_id=phase.pk, by=by)
     _reissue(by)
+    _write_about_a_case(by)
     selector = Selector(phase=live.phase.ref)
     preview_revocation(selector=selector, reason="misuse", note="", by=by)
 
@@ -155,6 +158,16 @@ def _reissue(by):
         reissue = preview_reissue(case, by, note="The log is gone.")
         if confirmed:
             start_reissue(reissue, by)
+
+
+def _write_about_a_case(by):
+    """A question, an answer, and one more that nobody has read."""
+    case = Revocation.objects.filter(status="completed").order_by("pk").first()
+    person = case.items.first().credential.grant.holder
+    for body in ("Was it us?", "We have found the log."):
+        asked = write_about_case(revocation_id=case.pk, body=body, by=person)
+        reply_about_case(thread_id=asked.thread_id, seen=asked.ref, body="We are looking.", by=by)
+    write_about_case(revocation_id=case.pk, body="Thank you.", by=person)
 
 
 def _freeze(by):
@@ -219,6 +232,7 @@ def test_people_and_programmes(open_page):
 
 def test_one_s_own(open_page):
     people = [*signing_in("Ada Lindqvist", "Dario Petrov", "Chiara Conti"), *applicants()]
+    people.append(CaseThread.objects.get().person)
     walk(open_page(width=360), "own", people)
 
 

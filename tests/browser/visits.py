@@ -14,6 +14,7 @@ from django.urls import get_resolver
 from accounts.models import Invitation, User
 from portal.admin_buttons import PublicIds
 from portal.applications.models import Application
+from portal.credentials.models import Revocation
 from portal.demo.mailbox import mails
 from portal.demo.texts import RELEASE
 from portal.webhooks.models import Endpoint
@@ -90,11 +91,12 @@ def _belongings(person: Person) -> Iterator[dict[str, str]]:
     mail = next(iter(mails()))
     common = {"slug": RELEASE["slug"], "name": mail.name, "kid": "0" * 16}
     common |= dict.fromkeys(("applications", "offers", "grants"), "APP-000000")
+    common["cases"] = "CASE-000000"
     common |= dict.fromkeys(("organizations", "user_ref", "invitations"), "nothing")
     if person is None:
         yield common
         return
-    common |= _account(person)
+    common |= _account(person) | _stopped(person)
     yield common
     for application in Application.objects.filter(applicant=person):
         own = dict.fromkeys(("applications", "offers"), application.ref)
@@ -102,6 +104,13 @@ def _belongings(person: Person) -> Iterator[dict[str, str]]:
             key = grant.credentials.order_by("-pk").first()
             own |= {"grants": grant.ref, "kid": key.kid if key else common["kid"]}
         yield common | own
+
+
+def _stopped(person: User) -> dict[str, str]:
+    """A case that stopped a key of theirs."""
+    of_theirs = {"confirmed_at__isnull": False, "items__credential__grant__holder": person}
+    case = Revocation.objects.filter(**of_theirs).first()
+    return {"cases": case.ref} if case else {}
 
 
 def _account(person: User) -> dict[str, str]:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import Membership, User
 from portal.admin_buttons import PublicIds
 from portal.applications.models import Application
-from portal.credentials.models import Credential, Grant
+from portal.credentials.models import Credential, Grant, Revocation
 from portal.programs.models import ModelRelease
 from tests.factories.accounts import InvitationFactory, PersonFactory
 from tests.factories.webhooks import DeliveryFactory, EndpointFactory
@@ -186,6 +186,7 @@ def things_and_owners():
         "appeal": (declined.ref, declined.applicant),
         "applications": (application.ref, application.applicant),
         "offers": (approved.ref, approved.applicant),
+        "cases": _case_and_holder(),
         "grants": (grant.ref, grant.holder),
         "kid": (credential.kid, credential.grant.holder),
         "organizations": (member.organization.ref, owner),
@@ -195,6 +196,11 @@ def things_and_owners():
         "invitations": (invitation.ref, PersonFactory(email=invitation.email)),
         "slug": (ModelRelease.objects.get().slug, owner),
     }
+
+
+def _case_and_holder():
+    case = Revocation.objects.filter(confirmed_at__isnull=False).first()
+    return case.ref, case.items.first().credential.grant.holder
 
 
 def filled(name, route, things):

@@ -1,5 +1,6 @@
 """The staff's edge: buttons on grants and keys, and the pages of a case of revocation."""
 
+from portal.credentials.admin_views.answers import answers
 from portal.credentials.admin_views.buttons import (
     allow_new_keys,
     resume_grant,
@@ -51,6 +52,7 @@ OF_A_CASE = (
     ("list/", "list", show_lines),
     ("list.csv", "list_export", export_lines),
     ("report.json", "report", report_case),
+    ("answers/", "answers", answers),
 )
 
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from accounts.reauthentication import fresh_sign_in_required, is_fresh
 from accounts.requests import SignedInRequest
 from portal.admin_buttons import confirm, object_url
-from portal.credentials import case_items, case_report, casebook, policies, services
+from portal.credentials import case_items, case_report, case_threads, casebook, policies, services
 from portal.credentials.admin_forms import ConfirmForm, SelectorForm
 from portal.credentials.admin_views.lists import ask_for_keys, list_of
 from portal.credentials.admin_views.pages import csv_file, page
@@ -122,6 +122,8 @@ def show_case(
         **_proof(request, case),
         **_headway(case),
         **list_of(case),
+        "answered": case_threads.threads_of(case)[:5] if case.confirmed_at else [],
+        "unread": case_threads.unread_in(case) if case.confirmed_at else 0,
         "reissues": case.reissues.select_related("previewed_by"),
         "may_reissue": can_reissue(request.user, case),
     }

@@ -1,4 +1,4 @@
-"""Grants and keys; cases of revocation, and re-issues after them."""
+"""Grants and keys; cases of revocation, re-issues after them, threads about them."""
 
 from portal.credentials.models.cases import (
     Revocation,
@@ -18,9 +18,12 @@ from portal.credentials.models.grants import (
     UsageReport,
 )
 from portal.credentials.models.reissues import COUNTED, Reissue, ReissueItem
+from portal.credentials.models.threads import CaseMessage, CaseThread
 
 __all__ = [
     "COUNTED",
+    "CaseMessage",
+    "CaseThread",
     "Credential",
     "CredentialUse",
     "Epoch",

@@ -1,5 +1,11 @@
 """Every change to grants, credentials and revocations, split by verb."""
 
+from portal.credentials.services.answering import (
+    handle_answer,
+    reopen_answer,
+    reply_about_case,
+    write_about_case,
+)
 from portal.credentials.services.claiming import claim_credential
 from portal.credentials.services.cohorts import issue_waiting
 from portal.credentials.services.confirming import (
@@ -70,6 +76,7 @@ __all__ = [
     "finish_revocation",
     "forget_epochs",
     "forget_reports",
+    "handle_answer",
     "issue_credential",
     "issue_waiting",
     "keep_freeze",
@@ -85,6 +92,8 @@ __all__ = [
     "record_usage",
     "remind_of_expiry",
     "rename_credential",
+    "reopen_answer",
+    "reply_about_case",
     "request_credential",
     "reserve_place",
     "resume_grant",
@@ -100,4 +109,5 @@ __all__ = [
     "suspend_grant",
     "withdraw_grant",
     "word_of",
+    "write_about_case",
 ]

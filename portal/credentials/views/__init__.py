@@ -6,6 +6,7 @@ from portal.credentials.views.holding import access, check, rename, request_key
 from portal.credentials.views.offering import offer
 from portal.credentials.views.rehearsing import make_test_key
 from portal.credentials.views.rotating import rotate
+from portal.credentials.views.stopped import stopped
 
 __all__ = [
     "access",
@@ -18,4 +19,5 @@ __all__ = [
     "request_key",
     "revoke",
     "rotate",
+    "stopped",
 ]
