@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from accounts.models import Organization, User
 from portal.credentials.enums import RevocationReason
-from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import manages_keys
-from portal.credentials.selectors import keepers_of, responders_of
+from portal.credentials.selectors import keepers_of
 from portal.mail.services import queue_mail, queue_mails
 
 Word = str | int | list[str]  # what a mail's row keeps
@@ -122,29 +122,26 @@ def keys_reissued(
     return len(told)
 
 
-def case_answered(case: Revocation, person: User) -> None:
-    """To those who decided the case, as far as they still may; without any, to every responder."""
-    page = reverse("admin:credentials_revocation_answers", args=[case.ref])
-    for each in responders_of(case):
+def case_answered(person: User, *, to: list[User], case: str) -> None:
+    """To staff: this person has written about the case. What, stands on its page."""
+    page = reverse("admin:credentials_revocation_answers", args=[case])
+    url = f"{settings.BASE_URL}{page}?who={person.ref}"
+    for each in to:
         queue_mail(
             to=each.email,
             template="credentials/case_answered",
-            case=case.ref,
-            context={
-                "name": each.get_short_name(),
-                "ref": case.ref,
-                "url": f"{settings.BASE_URL}{page}?who={person.ref}",
-            },
+            case=case,
+            context={"name": each.get_short_name(), "ref": case, "url": url},
         )
 
 
-def case_replied(case: Revocation, person: User) -> None:
+def case_replied(person: User, *, case: str) -> None:
     """Says that we have answered; what, stands on the page."""
     queue_mail(
         to=person.email,
         template="credentials/case_replied",
-        case=case.ref,
-        context={"name": person.get_short_name(), "ref": case.ref, "url": _case_url(case.ref)},
+        case=case,
+        context={"name": person.get_short_name(), "ref": case, "url": _case_url(case)},
     )
 
 

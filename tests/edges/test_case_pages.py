@@ -16,6 +16,10 @@ from tests.queries import statements
 pytestmark = pytest.mark.django_db
 
 
+# The address itself, the request's id, and what is made anew for each form.
+VARIES = r'CASE-\w+|\b[0-9a-f]{12,}\b|(?<=name="csrfmiddlewaretoken" value=")\w+'
+
+
 @pytest.fixture
 def by():
     return responder()
@@ -79,10 +83,11 @@ def test_for_others_there_is_no_such_page(client, case, by):
     none = "/access/cases/CASE-7K3M9Q/"
     for person in (UserFactory(), by, staff("incident_responder")):
         client.force_login(person)
-        answers = [getattr(client, ask)(url) for url in (at(case), none) for ask in ("get", "post")]
-        assert {each.status_code for each in answers} == {404}
-        texts = {re.sub(r"CASE-\w+|[0-9a-f-]{32,36}|csrf\S+", "", each.text) for each in answers}
-        assert len({len(text) for text in texts}) <= 2
+        for ask in (client.get, client.post):
+            answers = [ask(url) for url in (at(case), none)]
+            assert [each.status_code for each in answers] == [404, 404]
+            texts = {re.sub(VARIES, "", each.text) for each in answers}
+            assert len(texts) == 1
     assert not CaseMessage.objects.exists()
 
 
@@ -142,14 +147,11 @@ def test_unread_first_and_one_alone(desk, case):
     people = [item.credential.grant.holder for item in case.items.all()]
     first, _second = (asked(case, person) for person in people)
     desk.post(desk_of(case), answer(first, "handled"))
-    refs = [
-        re.search(r'id="(USR-\w+)"', part)[1]
-        for part in desk.get(desk_of(case)).text.split("<section")[1:]
-    ]
+    refs = re.findall(r'<section[^>]* id="(USR-\w+)"', desk.get(desk_of(case)).text)
     assert refs == [people[1].ref, people[0].ref]
     alone = desk.get(f"{desk_of(case)}?who={people[0].ref}").text
     assert (f'id="{people[0].ref}"' in alone, f'id="{people[1].ref}"' in alone) == (True, False)
-    for odd in ("%00", "nobody", "USR-000000"):
+    for odd in ("nobody", "USR-000000"):
         assert desk.get(f"{desk_of(case)}?who={odd}").status_code == 200
 
 

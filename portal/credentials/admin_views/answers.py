@@ -92,9 +92,7 @@ def _form_of(thread: CaseThread, refused: AnswerForm | None) -> AnswerForm:
     if refused is not None:
         form = refused
         # The page shows the newest message, so that is what has been seen when it is sent again.
-        form.data = {
-            **{name: refused.data.get(name, "") for name in ("body", "who")},
-            "seen": list(thread.messages.all())[-1].ref,
-        }
+        typed = {name: refused.data.get(name, "") for name in ("body", "who")}
+        form.data = {**typed, "seen": list(thread.messages.all())[-1].ref}
     form.auto_id = f"{thread.person.ref}_%s"
     return form

@@ -13,6 +13,7 @@ from accounts.models import User
 from portal.audit.services import record_event
 from portal.credentials import case_threads, notices
 from portal.credentials.models import CaseMessage, CaseThread, Revocation
+from portal.credentials.selectors import responders_of
 from portal.errors import Conflict, Invalid
 from portal.redaction import redact
 
@@ -33,7 +34,7 @@ def write_about_case(*, revocation_id: int, body: str, by: User) -> CaseMessage:
     thread = _lock(thread.pk)
     message = _add(thread, body, by=by, from_staff=False)
     _record("revocation.answer_received", thread, message, by=by)
-    notices.case_answered(case, by)
+    notices.case_answered(by, to=responders_of(case), case=case.ref)
     return message
 
 
@@ -55,7 +56,7 @@ def reply_about_case(*, thread_id: int, seen: str, body: str, by: User) -> CaseM
     message = _add(thread, body, by=by, from_staff=True)
     _handle(thread, last, by=by)
     _record("revocation.replied", thread, message, by=by)
-    notices.case_replied(thread.revocation, thread.person)
+    notices.case_replied(thread.person, case=thread.revocation.ref)
     return message
 
 

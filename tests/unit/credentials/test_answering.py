@@ -4,6 +4,7 @@ import pytest
 
 from portal.credentials import case_threads, services
 from portal.credentials.models import CaseMessage, CaseThread
+from portal.credentials.targets import Selector
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
@@ -79,7 +80,7 @@ def test_who_is_touched(by):
     member = MembershipFactory(organization=partner, role="member").user
     quick = make_live_key()[0]
     case = services.preview_revocation(
-        selector=case_threads_selector(key, quick), reason="incident", note="", by=by
+        selector=selector_of(key, quick), reason="incident", note="", by=by
     )
     assert not case_threads.stopped_for(key.grant.holder, case)  # nothing is stopped yet
     services.revoke_credential(kid=quick.kid, reason="key_leaked", by=quick.grant.holder)
@@ -94,9 +95,7 @@ def test_who_is_touched(by):
     assert not case_threads.stopped_for(drill.items.get().credential.grant.holder, drill)
 
 
-def case_threads_selector(*keys):
-    from portal.credentials.targets import Selector
-
+def selector_of(*keys):
     return Selector(kids=" ".join(key.kid for key in keys))
 
 

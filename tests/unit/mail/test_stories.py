@@ -21,6 +21,8 @@ from tests.factories.accounts import UserFactory
 pytestmark = pytest.mark.django_db
 WORDS = {"text": "First.\n\nThen <b>second</b> & last.", "final": False, "reason": "key_leaked"}
 
+TO_STAFF = {"credentials/case_answered": "/admin/credentials/revocation/"}
+
 
 def notices(module):
     """The module's own public functions: one an event."""
@@ -46,6 +48,8 @@ def about(module):
         "keys": [slot],
         "slots": [slot],
         "case": "CASE-ABCDEFGH",
+        "person": holder,
+        "to": [holder],
         "not_before": now,
     }
     return {**about, **bulk, "now": now}
@@ -73,6 +77,7 @@ def test_every_event_has_its_mail_and_every_mail_its_event(module):
     for template, message in sent.items():
         html = message.alternatives[0].content
         path = "/applications/" if app == "applications" else "/access/"
+        path = TO_STAFF.get(template, path)
         link = re.search(rf"{re.escape(settings.BASE_URL + path)}\S*", message.body)[0]
         assert f'href="{link}"' in html, template
         assert "Hello Ada & Bo," in message.body, template
