@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 # The address itself, the request's id, and what is made anew for each form.
-VARIES = r'CASE-\w+|\b[0-9a-f]{12,}\b|(?<=name="csrfmiddlewaretoken" value=")\w+'
+VARIES = r'CASE-\w+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|(?<=name="csrfmiddlewaretoken" value=")\w+'
 
 
 @pytest.fixture
