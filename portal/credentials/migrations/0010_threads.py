@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credentials", "0008_reissues"),
+        ("credentials", "0009_quick_items"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
