@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from portal.credentials.lifecycle import LIVE
 from portal.credentials.models import Credential, Revocation
-from portal.credentials.targets import is_kid, split_kids
+from portal.credentials.targets import as_rows, is_kid, split_kids
 
 _NAMES_OF_KIDS = ("kid", "key", "key_id", "key id")
 # What each line is answered with, and whether it stops everything unless it is to be left out.
@@ -98,9 +98,9 @@ def read_lines(text: str, *, table: bool = True) -> Lines:
         if not all(map(is_kid, words)):
             found.append((number, ""))
         whole += "tpk_" in line
-    kids = {kid for _number, kid in found if kid}
+    kids = as_rows(kid for _number, kid in found if kid)
     ours = Credential.objects.filter(kid__in=kids).values_list("kid", "status")
-    return Lines(found, len(lines), whole, dict(ours) if kids else {})
+    return Lines(found, len(lines), whole, dict(ours) if found else {})
 
 
 def kids_of(case: Revocation) -> set[str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 from django.utils.dateparse import parse_datetime
@@ -125,7 +126,7 @@ def live_credentials(selector: Selector, *, rehearsal: bool = False) -> QuerySet
 
 def _criterion(name: str, value: Any) -> Q:
     if name == "kids":
-        return Q(kid__in=_all_known(value))
+        return Q(kid__in=as_rows(_all_known(value)))
     if name == "capability":
         return Q(scopes__contains=[_known_scope(value)])
     if name == "reviewer":
@@ -273,8 +274,13 @@ def _cut(word: str) -> str:
 
 def known_kids(text: str) -> set[str]:
     """Those of the kids in pasted text that are ours, whatever became of them."""
-    kids = set(split_kids(text))
-    return set(Credential.objects.filter(kid__in=kids).values_list("kid", flat=True))
+    ours = Credential.objects.filter(kid__in=as_rows(split_kids(text)))
+    return set(ours.values_list("kid", flat=True))
+
+
+def as_rows(kids: Iterable[str]) -> RawSQL:
+    """For `kid__in`: as one array, as a place for each of a hundred thousand takes seconds."""
+    return RawSQL("SELECT unnest(%s::text[])", [list(set(kids))])
 
 
 def _all_known(text: str) -> set[str]:
