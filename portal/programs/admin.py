@@ -63,7 +63,17 @@ class SettingAdmin(Plain, WithButtons, admin.ModelAdmin):
         return False
 
 
-class CapabilityInline(admin.StackedInline):
+class FewInline(admin.StackedInline):
+    """As many forms as anybody would fill in: Django builds two thousand for whoever says so."""
+
+    max_num = 60
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        most = {"absolute_max": self.max_num, "validate_max": True}
+        return super().get_formset(request, obj, **most, **kwargs)
+
+
+class CapabilityInline(FewInline):
     model = Capability
     extra = 1  # so that one can be added without script
     can_delete = False
@@ -107,7 +117,7 @@ class ModelReleaseAdmin(SettingAdmin):
         return _pill("draft", "Not published")
 
 
-class QuestionInline(admin.StackedInline):
+class QuestionInline(FewInline):
     model = Question
     form = QuestionForm
     formset = QuestionFormSet

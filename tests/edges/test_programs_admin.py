@@ -157,6 +157,16 @@ def test_a_question_that_cannot_be_asked_is_told(desk, given, told):
     assert not RolloutPhase.objects.exists()
 
 
+@pytest.mark.parametrize("said", [61, 1999, 10**9])
+def test_more_forms_than_anybody_fills_in_are_not_built(desk, said):
+    release = ModelReleaseFactory()
+    given = phase_data(release, CapabilityFactory(release=release))
+    page = desk.post(f"{PHASES}add/", given | question(0) | {"questions-TOTAL_FORMS": said}).text
+    assert "Please submit at most 60 forms." in page
+    assert page.count('name="questions-') < 60 * 15
+    assert not RolloutPhase.objects.exists()
+
+
 def test_a_question_may_hang_on_one_before_it(desk):
     release = ModelReleaseFactory()
     capability = CapabilityFactory(release=release)
