@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from portal.credentials import case_items, case_report, proof
@@ -21,6 +23,11 @@ _OVER = (RevocationStatus.COMPLETED, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
 
 def at(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "-"
+
+
+def page_of(case: Revocation) -> str:
+    """Where somebody who is signed in acts on it."""
+    return settings.BASE_URL + reverse("admin:credentials_revocation_change", args=[case.pk])
 
 
 def printable(line: str) -> str:

@@ -23,7 +23,7 @@ _TIMES = ("issued_from", "issued_until", "used_from", "used_until")
 _ONE = (*THINGS, "capability", *_TIMES)
 _ABOUT_KEYS = (*_ONE, "kid", "kids_file", "skip_odd", "exclude")
 _OF_A_NEW_CASE = (*_ABOUT_KEYS, "reason", "title", "note", "severity", "rehearsal", "answers")
-ACTS = ("confirm", "approve", "contain", "let_go", "pause", "resume", "prove", "status")
+ACTS = ("confirm", "contain", "let_go", "pause", "resume", "prove", "status")
 
 
 def usage(told: str) -> CommandError:
@@ -72,9 +72,8 @@ def add_case(parser: ArgumentParser) -> None:
 def add_acts(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("what to do with a case")
     group.add_argument("--confirm", metavar="DIGEST", help="revoke exactly what has this digest")
-    group.add_argument("--approve", metavar="DIGEST", help="the same as the second of two people")
     group.add_argument("--contain", action="store_true", help="refuse the keys, reversibly")
-    group.add_argument("--let-go", action="store_true", help="put the case away, nothing revoked")
+    group.add_argument("--let-go", action="store_true", help="put a case away that holds no keys")
     group.add_argument("--pause", action="store_true", help="tell nobody for now")
     group.add_argument("--resume", action="store_true", help="go on telling")
     group.add_argument("--prove", action="store_true", help="ask every gateway about every key")

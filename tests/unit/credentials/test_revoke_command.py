@@ -217,26 +217,41 @@ def test_a_critical_capability_takes_two(phase, by):
     ended, told = revoke(*printed(told, "--confirm"))
     assert (ended, codes(keys)) == (5, [""] * 3)
     assert f"confirmed by {by.email}. NOTHING IS REVOKED YET." in told
-    second = printed(told, "--approve")
-    assert second == [case.ref, "--approve", case.digest, "--by", "OTHER"]
+    assert f"/admin/credentials/revocation/{case.pk}/change/" in told
     assert revoke(case.ref, "--status")[0] == 5
-    ended, told = revoke(*second[:-1], by.email)
-    assert (ended, told.endswith("(same_person)"), codes(keys)) == (1, True, [""] * 3)
-    ended, told = revoke(*second[:-1], other.email, "--no-wait")
-    assert (ended, codes(keys)) == (0, ["key_revoked"] * 3)
+    # A shell can name anybody: nobody is the second person there.
+    ended, told = revoke(case.ref, "--confirm", case.digest, "--by", other.email)
+    assert (ended, told.endswith("(not_previewed)"), codes(keys)) == (1, True, [""] * 3)
+    services.approve_revocation(
+        revocation_id=case.pk,
+        digest=case.digest,
+        typed_count=str(case.count),
+        typed_word=services.word_of(case.digest),
+        by=other,
+    )
+    assert codes(keys) == ["key_revoked"] * 3
     standing = revoke(case.ref, "--status")[1]
     assert f"confirmed  {again(case).asked_at:%Y-%m-%d %H:%M} UTC by {by.email}" in standing
     assert f"by {other.email}" in standing
 
 
-def test_contained_and_let_go_by_another(phase, by):
+def test_contained_and_let_go_in_the_portal_alone(phase, by):
     keys, other = live(phase), responder()
     case, told = preview(phase, by, "--contain")
     assert (again(case).is_contained, codes(keys)) == (True, ["frozen_case"] * 3)
     assert "CONTAINED: every gateway refuses 3 keys from now on." in told
-    let_go = printed(told, "--let-go")
-    assert revoke(*let_go[:-1], by.email)[1].endswith("(same_person)")
-    assert revoke(*let_go[:-1], other.email)[0] == 0
+    page = f"/admin/credentials/revocation/{case.pk}/change/"
+    assert page in told
+    for who in (by, other):
+        ended, told = revoke(case.ref, "--let-go", "--by", who.email)
+        assert (ended, page in told, told.endswith("(in_the_portal)")) == (1, True, True)
+    assert (again(case).is_contained, codes(keys)) == (True, ["frozen_case"] * 3)
+
+
+def test_a_case_that_holds_nothing_is_put_away_from_a_shell(phase, by):
+    keys = live(phase)
+    case, _told = preview(phase, by)
+    assert revoke(case.ref, "--let-go", "--by", by.email)[0] == 0
     assert (again(case).status, codes(keys)) == ("cancelled", [""] * 3)
 
 

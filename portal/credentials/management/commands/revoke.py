@@ -47,13 +47,13 @@ Look at many keys, contain them, revoke them. Nothing is revoked without --confi
   revoke --organization ORG-… --reason incident --by YOU     preview: a case and its digest
   revoke CASE-… --contain --by YOU                           refuse its keys for now, reversibly
   revoke CASE-… --confirm DIGEST --by YOU                    revoke them for ever
-  revoke CASE-… --approve DIGEST --by OTHER                  the second person, where one is needed
-  revoke CASE-… --let-go --by OTHER                          put the case away, nothing revoked
+  revoke CASE-… --let-go --by YOU                            put the case away, nothing revoked
   revoke CASE-… --prove --by YOU                             what each gateway says of its keys
   revoke CASE-… --status                                     where it stands
 
 Of the criteria every one that is given has to hold. --contain without a case makes the preview
-and contains it at once.
+and contains it at once. A shell can name anybody, so what takes a second person - to confirm a case
+that is large or critical, to let contained keys go - that person does in the portal, signed in.
 """
 EPILOG = """
 It ends with
@@ -166,7 +166,7 @@ class Command(BaseCommand):
         by = _person(options["by"])
         if act == "contain":
             return self._contain(case, by)
-        if act in ("confirm", "approve"):
+        if act == "confirm":
             return self._decide(case, by, options)
         return self._prove(case, by) if act == "prove" else self._other(case, by, act)
 
@@ -175,7 +175,7 @@ class Command(BaseCommand):
         self._say("", f"CONTAINED: every gateway refuses {console.keys(case.count)} from now on.")
         self._say(f"Not revoked. Decide until {console.at(case.expires_at)}.")
         self._say("revoke them for ever:", _again(case, "--confirm", case.digest, by=by))
-        self._say("let them go (somebody else):", _again(case, "--let-go"))
+        self._say("let them go (somebody else, signed in):", f"  {console.page_of(case)}")
         return DONE
 
     def _prove(self, case: Revocation, by: User) -> int:
@@ -193,23 +193,29 @@ class Command(BaseCommand):
             "resume": (services.resume_revocation, "goes on telling."),
         }
         service, told = act_of[act]
+        if act == "let_go" and case.is_contained:
+            raise NotAllowed(
+                "in_the_portal",
+                "A shell can name anybody, so keys that are contained are let go in the portal, by"
+                f" somebody else than who contained them: {console.page_of(case)}",
+            )
         self._say(f"{service(revocation_id=case.pk, by=by).ref} {told}")
         return DONE
 
     def _decide(self, case: Revocation, by: User, options: dict[str, Any]) -> int:
-        digest = (options["confirm"] or options["approve"]).strip().lower()
         count, word = self._typed(case, yes=options["yes"])
-        typed = {"digest": digest, "typed_count": count, "typed_word": word}
-        if options["approve"]:
-            case = services.approve_revocation(revocation_id=case.pk, by=by, **typed)
-        else:
-            case = services.start_revocation(
-                revocation_id=case.pk, by=by, beyond_cap=options["beyond_cap"], **typed
-            )
+        case = services.start_revocation(
+            revocation_id=case.pk,
+            digest=options["confirm"].strip().lower(),
+            typed_count=count,
+            typed_word=word,
+            beyond_cap=options["beyond_cap"],
+            by=by,
+        )
         if case.status == RevocationStatus.AWAITING_SECOND:
             self._say(f"{case.ref}: confirmed by {by.email}. NOTHING IS REVOKED YET.")
-            self._say(f"A second person is needed until {console.at(case.expires_at)}:")
-            self._say(_again(case, "--approve", case.digest))
+            self._say(f"A second person is needed until {console.at(case.expires_at)}, signed in:")
+            self._say(f"  {console.page_of(case)}")
             return SECOND_NEEDED
         return self._dead(case, options)
 
@@ -268,11 +274,10 @@ def _person(email: str | None) -> User:
     return person
 
 
-def _again(case: Revocation, *more: str, by: User | str | None = "OTHER") -> str:
+def _again(case: Revocation, *more: str, by: User | None) -> str:
     """The command to go on with, as it can be pasted."""
-    whose = by.email if isinstance(by, User) else by
     words = [sys.executable, sys.argv[0], "revoke", case.ref, *more]
-    return f"  {shlex.join([*words, '--by', whose] if whose else words)}"
+    return f"  {shlex.join([*words, '--by', by.email] if by else words)}"
 
 
 def _from_a_shell() -> str:
