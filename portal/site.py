@@ -18,6 +18,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 
 from portal.credentials.levels import standing_freezes
+from portal.credentials.selectors import contained_cases
 
 # Recovery codes stand in for one of these; alone they are no second factor.
 _FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
@@ -33,6 +34,7 @@ class PortalAdminSite(AdminSite):
         context = super().each_context(request)
         if self.has_permission(request):
             context["freezes"] = SimpleLazyObject(standing_freezes)
+            context["contained"] = SimpleLazyObject(contained_cases)
         return context
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -27,7 +27,7 @@ def at(moment: datetime | None) -> str:
 
 def page_of(case: Revocation) -> str:
     """Where somebody who is signed in acts on it."""
-    return settings.BASE_URL + reverse("admin:credentials_revocation_change", args=[case.pk])
+    return settings.BASE_URL + reverse("admin:credentials_revocation_change", args=[case.ref])
 
 
 def printable(line: str) -> str:

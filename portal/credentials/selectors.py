@@ -338,6 +338,18 @@ def critical_scopes() -> dict[int, list[str]]:
     return critical
 
 
+MOST_CONTAINED = 100
+
+
+def contained_cases() -> list[Revocation]:
+    """Cases whose keys are refused for now and wait for somebody to decide, the longest first."""
+    return list(
+        Revocation.objects.filter(
+            contained_at__isnull=False, released_at=None, confirmed_at=None
+        ).order_by("contained_at")[:MOST_CONTAINED]
+    )
+
+
 def progress(revocation: Revocation) -> dict[str, int]:
     """Items of a case by status, with every status present."""
     counted = dict(revocation.items.values_list("status").annotate(Count("pk")).order_by("status"))

@@ -517,7 +517,7 @@ def test_pages_of_a_case_cost_the_same_however_many_keys(
             desk.get(at(case))
         with django_assert_max_num_queries(60) as confirmed:
             desk.post(at(case, "confirm"), confirming(case))
-        with django_assert_max_num_queries(48) as followed:
+        with django_assert_max_num_queries(50) as followed:
             desk.get(at(case))
         return len(seen), len(confirmed), len(followed)
 
@@ -577,6 +577,25 @@ def test_contained_first_and_let_go_by_somebody_else(desk, client, phase, keys, 
     client.force_login(in_role("incident_responder"))
     client.post(at(case, "cancel"))
     assert (again(case).status, bool(explain(keys[0].kid))) == ("cancelled", True)
+
+
+def test_every_staff_page_tells_of_what_is_contained_until_somebody_decides(
+    desk, client, phase, keys, who
+):
+    case = previewed(phase, who)
+    banner, pages = "1 contained case waits for a decision.", ["/admin/", CASES, at(case)]
+    assert [banner in desk.get(page).text for page in pages] == [False] * 3
+    desk.post(at(case, "contain"))
+    assert [banner in desk.get(page).text for page in pages] == [True] * 3
+    link = f'<a href="{CASES}{case.ref}/change/">{case.ref}</a>'
+    assert link in desk.get("/admin/").text
+    client.force_login(in_role("reviewer"))
+    shown = client.get("/admin/").text
+    assert (banner in shown, case.ref in shown, link in shown) == (True, True, False)
+    client.force_login(in_role("incident_responder"))
+    client.post(at(case, "cancel"))
+    assert again(case).status == "cancelled"
+    assert banner not in client.get("/admin/").text
 
 
 def test_telling_is_paused_and_goes_on(desk, phase, keys, who):

@@ -111,7 +111,7 @@ def test_two_people_contain_and_revoke_a_critical_scope(phase, ines, active, wor
     assert (case.status, case.is_contained) == ("awaiting_second", True)
 
     # A shell can name anybody: the second person signs in, with every worker stopped.
-    address = f"/admin/credentials/revocation/{case.pk}/"
+    address = f"/admin/credentials/revocation/{case.ref}/"
     assert f"{address}change/" in told
     second = story.staff(active, "incident_responder")
     second.get(f"{address}change/")

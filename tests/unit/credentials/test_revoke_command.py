@@ -217,7 +217,7 @@ def test_a_critical_capability_takes_two(phase, by):
     ended, told = revoke(*printed(told, "--confirm"))
     assert (ended, codes(keys)) == (5, [""] * 3)
     assert f"confirmed by {by.email}. NOTHING IS REVOKED YET." in told
-    assert f"/admin/credentials/revocation/{case.pk}/change/" in told
+    assert f"/admin/credentials/revocation/{case.ref}/change/" in told
     assert revoke(case.ref, "--status")[0] == 5
     # A shell can name anybody: nobody is the second person there.
     ended, told = revoke(case.ref, "--confirm", case.digest, "--by", other.email)
@@ -240,7 +240,7 @@ def test_contained_and_let_go_in_the_portal_alone(phase, by):
     case, told = preview(phase, by, "--contain")
     assert (again(case).is_contained, codes(keys)) == (True, ["frozen_case"] * 3)
     assert "CONTAINED: every gateway refuses 3 keys from now on." in told
-    page = f"/admin/credentials/revocation/{case.pk}/change/"
+    page = f"/admin/credentials/revocation/{case.ref}/change/"
     assert page in told
     for who in (by, other):
         ended, told = revoke(case.ref, "--let-go", "--by", who.email)
