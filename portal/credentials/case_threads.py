@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from accounts.models import User
-from portal.credentials.enums import ItemStatus
+from portal.credentials.enums import CredentialStatus, ItemStatus
 from portal.credentials.models import (
     CaseMessage,
     CaseThread,
@@ -38,10 +39,19 @@ def stopped_for(user: User, case: Revocation) -> QuerySet[RevocationItem]:
     return items.select_related(*related, "credential__grant__holder").order_by("pk")
 
 
-def slots_of(items: Iterable[RevocationItem]) -> bool:
-    """Whether a new key waits to be claimed for any of these."""
+def what_there_is_instead(items: Iterable[RevocationItem]) -> str:
+    """Of the grants of these: `waiting` when a new key can be claimed, `working` when there is one
+    already, and nothing.
+    """
     grants = [item.credential.grant_id for item in items]
-    return Credential.objects.filter(grant__in=grants, waiting=True).exists()
+    keys = Credential.objects.filter(grant__in=grants)
+    if keys.filter(waiting=True).exists():
+        return "waiting"
+    in_use = keys.filter(status=CredentialStatus.ACTIVE, expires_at__gt=timezone.now())
+    stopped = RevocationItem.objects.filter(
+        credential=OuterRef("pk"), revocation__confirmed_at__isnull=False
+    )
+    return "working" if in_use.exclude(Exists(stopped)).exists() else ""
 
 
 def can_write_about(user: User, case: Revocation) -> Verdict:

@@ -64,6 +64,9 @@ def test_it_says_what_happened_to_which_keys_and_what_to_do(client, key, case, b
         assert hidden not in page
     reissued(case, by)
     assert "claim it on the access page" in client.get(at(case)).text
+    slot = key.grant.credentials.get(status="ready")
+    services.claim_credential(kid=slot.kid, by=key.grant.holder)
+    assert "You have keys that were not stopped" in client.get(at(case)).text
 
 
 def test_whoever_looks_after_the_keys_sees_them_all(client, by):

@@ -46,7 +46,7 @@ def stopped(request: SignedInRequest, ref: str) -> HttpResponse:
         "case": case,
         "keys": page,
         "count": keys.count,
-        "to_claim": case_threads.slots_of(page),
+        "instead": case_threads.what_there_is_instead(page),
         "thread": case_threads.thread_of(request.user, case),
         "may_write": case_threads.can_write_about(request.user, case),
         "form": form,
