@@ -10,6 +10,8 @@ from django.utils import timezone
 from portal.credentials import services
 from portal.credentials.models import Revocation
 from portal.credentials.targets import Selector
+from portal.mail.models import OutgoingMail
+from tests.edges.test_accounts_sign_in import words
 from tests.factories.accounts import make_fresh
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import make_gateway
@@ -110,3 +112,22 @@ def test_who_was_quicker_than_the_case_is_told_apart(desk, who):
     page = desk.get(f"{CASES}{case.ref}/change/").text
     assert page.count("Its holder was quicker") == 2
     assert page.count("A colleague was quicker") == 1
+
+
+@pytest.mark.parametrize("role", ["incident_responder", "auditor"])
+def test_mails_that_have_not_left_are_listed_with_why(client, who, role):
+    key, _token = make_live_key()
+    case = killed(who, key)
+    mail = OutgoingMail.objects.get(case=case.ref)
+    client.force_login(staff(role))
+    page = f"{CASES}{case.ref}/change/"
+    assert "Mails that have not left" not in client.get(page).text
+    now = timezone.now()
+    OutgoingMail.objects.update(attempts=5, dead_at=now, last_error="UnicodeError")
+    listed = words(client.get(page))
+    assert "Mails sent 0 of 1 Mails given up 1" in listed
+    assert f"{mail.ref} {mail.to} Given up 5 UnicodeError" in listed
+    linked = f"/admin/mail/outgoingmail/{mail.ref}/change/" in client.get(page).text
+    assert linked == (client.get(f"/admin/mail/outgoingmail/{mail.ref}/change/").status_code == 200)
+    OutgoingMail.objects.update(sent_at=now, dead_at=None)
+    assert "Mails sent 1 of 1" in words(client.get(page))
