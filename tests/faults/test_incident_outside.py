@@ -116,3 +116,14 @@ def test_a_partner_s_machine_that_hangs_or_lies_inside_holds_nobody_up(
         assert Delivery.objects.filter(delivered_at=None, dead_at=None).count() == 2
         until(lambda: not OutgoingMail.objects.filter(sent_at=None).exists())
     assert_all_told_once(case, made, partners=3)
+
+
+def test_mails_keep_no_key_and_no_case_waiting(case, worker):
+    """The worker of everything else does not hear of mails at all."""
+    case, made = case
+    grant = stories.opened()
+    worker.start(queues="celery")
+    until(lambda: grant.credentials.filter(status="ready").exists())
+    until_completed(case)
+    assert set(OutgoingMail.objects.values_list("attempts", "sent_at")) == {(0, None)}
+    assert OutgoingMail.objects.filter(case=case.ref).count() == len(made)
