@@ -4,6 +4,8 @@ PYTHON ?= python3
 COVERAGE_MIN ?= 95
 # In CI, or with `make test CI=1`: counting branches makes the tests half as slow again.
 COVERED := $(if $(CI),--cov --cov-fail-under=$(COVERAGE_MIN))
+# Half as many again as there are cores: tests that wait for a process leave theirs to others.
+WORKERS := $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -31,7 +33,7 @@ reset: $(INSTALLED) ## Throw away the data of `make run`, after asking.
 test: $(INSTALLED) ## Run all tests, in parallel, on servers of their own.
 	@# Coverage is counted in a place of its own, so that two runs at once do not mix.
 	@counted=$$(mktemp -d) && trap 'rm -rf "$$counted"' EXIT && COVERAGE_FILE=$$counted/coverage \
-	  $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(COVERED)
+	  $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(COVERED)
 
 check: $(INSTALLED) ## Run formatter, linters, import contracts, types, migrations, deployment check.
 	$(BIN)/ruff format --check .

@@ -124,10 +124,12 @@ def _ask(client, method, name, address):
         form = {"data": CHOSEN, "content_type": "application/x-www-form-urlencoded"}
         answer = client.generic(method, address, **(form if method == "POST" else {}))
         transaction.set_rollback(True)
+    # Without the request and the templates: other workers read it.
+    plain = HttpResponse(answer.getvalue(), status=answer.status_code, headers=answer.headers)
     client.cookies = SimpleCookie(
         cookies.replace("Set-Cookie: ", "")
     )  # signing out comes to naught
-    return Asked(method, name, address, answer)
+    return Asked(method, name, address, plain)
 
 
 def signed_in(person):
