@@ -194,7 +194,7 @@ def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) 
         held | unmarked, credential__grant=OuterRef("pk"), revocation__rehearsal=False
     )
     if beside:
-        keys = keys.exclude(pk__in=_killed_by(beside))
+        keys = keys.exclude(Exists(_killed_by(beside).filter(credential=OuterRef("pk"))))
         cases, items = cases.exclude(pk=beside.pk), items.exclude(revocation=beside)
     barred = Exists(keys) | Exists(cases) | Exists(items)
     of_these = Grant.objects.filter(barred, pk__in=[each.pk for each in grants])
@@ -202,11 +202,11 @@ def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) 
 
 
 def _killed_by(case: Revocation) -> QuerySet:
-    """Ids of its keys that it revoked, or whose keepers were a moment quicker; not of those that
+    """Items of its keys that it revoked, or whose keepers were a moment quicker; not of those that
     staff had revoked before, which was another decision.
     """
     skipped = Q(status=ItemStatus.SKIPPED, credential__revoked_by__is_staff=True)
-    return case.items.exclude(skipped).values("credential")
+    return case.items.exclude(skipped)
 
 
 def _cases_that_take_in_whole_grants() -> QuerySet[Revocation]:

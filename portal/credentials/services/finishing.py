@@ -1,8 +1,6 @@
 """What workers do for a confirmed case: write on each key that it is dead, then tell partners.
 
-One worker at a time has a case, for as long as its lease; every step locks the case and checks the
-fence, so a lease never ends in the middle of one, and a worker that was thought dead and wakes up
-changes nothing. Each step is a transaction of its own: killed
+One worker at a time has a case (leasing.py). Each step is a transaction of its own: killed
 anywhere, the next worker goes on where it stopped, and nothing is done twice.
 """
 
@@ -11,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from portal.audit.services import Actor
@@ -20,20 +18,16 @@ from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
 from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
 from portal.credentials.selectors import UNTOLD
 from portal.credentials.services.killing import bar_new_keys, kill_credentials
+from portal.credentials.services.leasing import LeaseLostError, held, take_lease
 from portal.credentials.services.moving import move_revocation
 from portal.doorbell import ring
 
-LEASE = timedelta(seconds=15)
 WORK_FOR = 5.0  # seconds a task
 GIVE_UP_WAITING_AFTER = 5  # attempts, after which a case counts as completed with stragglers
 _PAUSE = timedelta(seconds=10)
 # Items fail no more, partners do; those that had failed before there were partners are told, too.
 _UNTOLD = (ItemStatus.PENDING, ItemStatus.FAILED)
 _OPEN = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
-
-
-class LeaseLostError(Exception):
-    """Another worker has the case by now."""
 
 
 def mark_some(revocation: Revocation) -> int:
@@ -71,7 +65,7 @@ def finish_revocation(*, revocation_id: int, by: Actor) -> int:
 
     Rings for what is left, and closes the case when nothing is.
     """
-    fence = _take_lease(revocation_id)
+    fence = take_lease(Revocation, revocation_id, _OPEN)
     if fence is None:
         return 0
     done, ends = 0, time.monotonic() + WORK_FOR
@@ -85,28 +79,9 @@ def finish_revocation(*, revocation_id: int, by: Actor) -> int:
     return done
 
 
-@transaction.atomic
-def _take_lease(revocation_id: int) -> int | None:
-    """The fence to write with; None while another worker has the case, or nobody may."""
-    now = timezone.now()
-    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-    case = (
-        Revocation.objects.select_for_update(skip_locked=True)
-        .filter(free, pk=revocation_id, status__in=_OPEN)
-        .first()
-    )
-    if case is None:
-        return None
-    case.leased_until, case.fence = now + LEASE, case.fence + 1
-    case.save(update_fields=["leased_until", "fence"])
-    return case.fence
-
-
 def _held(revocation_id: int, fence: int) -> Revocation:
     """The case, locked; raises LeaseLostError when it is another worker's by now."""
-    case = Revocation.objects.select_for_update().filter(pk=revocation_id, fence=fence).first()
-    if case is None:
-        raise LeaseLostError
+    case: Revocation = held(Revocation, revocation_id, fence)
     return case
 
 

@@ -16,7 +16,7 @@ from portal.credentials.selectors import (
     SETTLE,
     unfinished_revocations,
 )
-from portal.credentials.services import finishing
+from portal.credentials.services import finishing, leasing
 from portal.credentials.targets import Selector, barred_grants, pick_kids, split_kids
 from portal.credentials.verification import explain
 from portal.errors import Conflict, DomainError, Gone, Invalid, NotAllowed
@@ -442,13 +442,13 @@ def test_a_worker_that_lost_its_case_changes_nothing(phase, by):
     live(phase, 1)
     case = preview(phase, by)
     confirm(case, by)
-    fence = finishing._take_lease(case.pk)
+    fence = leasing.take_lease(Revocation, case.pk, ["running"])
     Revocation.objects.update(leased_until=timezone.now())
     assert finish(case) == 1
     for late in (finishing._mark_step, finishing._next_party):
-        with pytest.raises(finishing.LeaseLostError):
+        with pytest.raises(leasing.LeaseLostError):
             late(case.pk, fence)
-    with pytest.raises(finishing.LeaseLostError):
+    with pytest.raises(leasing.LeaseLostError):
         finishing._tell(case.pk, fence, case.parties.get().pk)
     assert len(told()) == 1
 
