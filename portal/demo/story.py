@@ -130,6 +130,7 @@ def _play_revoked(cast: Cast, phase: RolloutPhase) -> None:
             by=responder,
         )
         credentials.finish_revocation(revocation_id=case.pk, by=WORKER)
+        credentials.prove_revocation(revocation_id=case.pk, by=WORKER)
     with cast.calendar.on_day(-4):
         reissue = credentials.preview_reissue(
             revocation_id=case.pk,
