@@ -40,10 +40,10 @@ def load_demo() -> None:
     partners = make_organizations(people, calendar=calendar)
     verify_organizations(partners, calendar=calendar, by=staff["reviewer"])
     show_webhooks(partners[0], calendar=calendar)
-    play(Cast(staff=staff, calendar=calendar, release=release, waiting=list(people)))
     gateway, secret = register_gateway(
         release_id=release.pk, name="Sandbox", by=staff["programme_manager"], sandbox=True
     )
+    play(Cast(staff=staff, calendar=calendar, release=release, waiting=list(people)))
     _write(
         "gateway.env",
         f"SANDBOX_GATEWAY_ID={gateway.client_id}\nSANDBOX_GATEWAY_SECRET={secret}\n",
