@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from accounts.enums import MemberRole, StaffRole, VerificationKind
 from accounts.models import User
 from accounts.names import clean_name
+from accounts.widgets import LongSelect
 from portal.errors import Invalid
 
 
@@ -47,7 +48,10 @@ class ProfileForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     time_zone = forms.ChoiceField(
-        label="Time zone", choices=time_zones, help_text="Times are shown in it, with its name."
+        label="Time zone",
+        choices=time_zones,
+        widget=LongSelect,
+        help_text="Times are shown in it, with its name.",
     )
 
 

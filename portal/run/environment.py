@@ -27,6 +27,9 @@ def portal(urls: dict[str, str], web: int = 8000, sandbox: int = 8001) -> dict[s
         "BASE_URL": f"http://127.0.0.1:{web}",
         "SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
         "PYTHONUNBUFFERED": "1",
+        # Whoever runs this as root does so on a machine of their own, and on loopback. In
+        # production Celery still says what it thinks of it.
+        "PYTHONWARNINGS": "ignore::RuntimeWarning:celery.platforms",
     }
     return told | os.environ | urls
 
