@@ -1,5 +1,6 @@
 """Reads that span people and organisations."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
@@ -15,12 +16,17 @@ def organizations_of(user: User) -> QuerySet[Membership]:
     return user.memberships.select_related("organization").order_by("organization__name")
 
 
-def organizations_since(user: User, moment: datetime) -> set[str]:
-    """References of all the person has belonged to at any time since then: whoever left is no
-    stranger, and may come back tomorrow.
+def organizations_since(people: Iterable[User], moment: datetime) -> dict[str, set[str]]:
+    """References of all that each of these, by reference, has belonged to at any time since then:
+    whoever left is no stranger, and may come back tomorrow.
     """
-    now = user.memberships.values_list("organization__ref", flat=True)
-    return set(now) | threads_of(user.ref, "membership.removed", moment)
+    refs = {person.ref for person in people}
+    now = Membership.objects.filter(user__ref__in=refs)
+    places = {
+        *now.values_list("user__ref", "organization__ref"),
+        *threads_of(refs, "membership.removed", moment),
+    }
+    return {ref: {place for person, place in places if person == ref} for ref in refs}
 
 
 def members_of(organization: Organization) -> QuerySet[Membership]:

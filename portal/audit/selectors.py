@@ -24,10 +24,12 @@ def events_about(subject: str) -> QuerySet[Event]:
     return Event.objects.filter(subject=subject)
 
 
-def threads_of(subject: str, kind: str, since: datetime) -> set[str]:
-    """Which files tell of something of this kind about this subject, since then."""
-    events = events_about(subject).filter(kind=kind, at__gte=since)
-    return set(events.order_by().values_list("thread", flat=True))
+def threads_of(subjects: Iterable[str], kind: str, since: datetime) -> set[tuple[str, str]]:
+    """Which files tell of something of this kind about these subjects, since then: pairs of
+    subject and file.
+    """
+    events = Event.objects.filter(subject__in=set(subjects), kind=kind, at__gte=since)
+    return set(events.order_by().values_list("subject", "thread"))
 
 
 def has_happened(kind: str) -> bool:

@@ -86,18 +86,23 @@ def due_at(application: Application) -> datetime | None:
 
 
 def quorum_progress(application: Application) -> SimpleNamespace:
-    """How many reviews of the latest revision count, of how many, and at which tier."""
+    """How many reviews of the latest revision count, of how many, at which tier, and whether they
+    carry an approval.
+    """
     tier = highest_tier(application.phase.release, application.scopes)
     needed = application.phase.reviewers_needed(tier)
+    reviews = policies.counted_reviews(application)
     return SimpleNamespace(
-        tier=tier, needed=needed, count=len(policies.counted_reviews(application)), verdict=None
+        tier=tier,
+        needed=needed,
+        count=len(reviews),
+        verdict=policies.carried_by(reviews, application),
     )
 
 
 def outlook(application: Application) -> dict[str, Any]:
     """What an approval would meet and do: standing, quorum, places, agreement."""
     progress = quorum_progress(application)
-    progress.verdict = policies.quorum(application)
     taken = places_taken(application.phase)
     agreement = current_agreement(application.phase.release)
     signed = not agreement or agreement.signatures.filter(user=application.applicant_id).exists()

@@ -20,6 +20,7 @@ from tests.factories import stories
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.factories.reviews import staff
 from tests.factories.stories import CRITICAL, ELEVATED, STANDARD, again
+from tests.queries import statements
 
 pytestmark = pytest.mark.django_db
 
@@ -469,6 +470,20 @@ def test_the_queue_takes_as_many_queries_for_thirty_as_for_one(django_assert_max
         stories.submitted(phase=phase)
     assert len(listed(client)) == 30
     assert queries() == for_one
+
+
+def test_the_page_that_approves_asks_about_all_reviewers_at_once():
+    """Whoever reviewed: two statements each time it is asked whether they still may, no more."""
+    decider = staff("decider")
+    few, many = stories.reviewed(scopes=[CRITICAL]), stories.reviewed(scopes=[CRITICAL])
+    for _ in range(3):
+        press(staff("reviewer"), many, "review", **REVIEW)
+    client = signed_in(decider)
+    for_two, for_five = (
+        statements(client, object_url(application, verb="approve")) for application in (few, many)
+    )
+    assert for_two < 60
+    assert for_five - for_two == 2 * 2 * 3
 
 
 def test_a_draft_is_read_by_nobody_else():
