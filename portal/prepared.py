@@ -35,20 +35,25 @@ class Statement:
         try:
             return self._ask(values)
         except psycopg.OperationalError as error:
-            if connection.in_atomic_block:
+            # Under an event loop Django keeps another connection for this thread than outside of
+            # it: what failed may be that one, which nobody looks after any more.
+            strayed = _has_strayed()
+            _own.link = None
+            if connection.in_atomic_block and not strayed:
                 raise OperationalError("No answer from the database.") from error
-        connection.close()
+        if not strayed:
+            connection.close()
         try:
             return self._ask(values)
         except psycopg.OperationalError as error:
-            connection.close()
+            _drop()
             raise OperationalError("No answer from the database.") from error
 
     def _ask(self, values: tuple[str, ...]) -> tuple[Any, ...] | None:
         try:
             return self._read(_link(), values)
         except TimeoutError as error:  # the answer may still come: not on this connection, then
-            connection.close()
+            _drop()
             raise OperationalError("The database is silent.") from error
 
     def _read(self, link: "_Link", values: tuple[str, ...]) -> tuple[Any, ...] | None:
@@ -67,6 +72,17 @@ class TextStatement(Statement):
             return None
         columns = [result.get_value(0, column) for column in range(result.nfields)]
         return tuple(None if each is None else each.decode() for each in columns)
+
+
+def _drop() -> None:
+    """Close this thread's connection; the next statement opens another."""
+    _own.link = None
+    connection.close()
+
+
+def _has_strayed() -> bool:
+    link: _Link | None = getattr(_own, "link", None)
+    return link is not None and link.django is not connections[DEFAULT_DB_ALIAS]
 
 
 def connection_number() -> int:
@@ -120,5 +136,6 @@ def _link() -> _Link:
     if link is not None and link.django.connection is link.connection:
         return link
     connection.ensure_connection()
-    link = _own.link = _Link(link.number + 1 if link else 0)
+    _own.number = getattr(_own, "number", 0) + 1
+    link = _own.link = _Link(_own.number)
     return link

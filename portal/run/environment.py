@@ -29,7 +29,7 @@ def portal(urls: dict[str, str], web: int = 8000, sandbox: int = 8001) -> dict[s
         "PYTHONUNBUFFERED": "1",
         # Whoever runs this as root does so on a machine of their own, and on loopback. In
         # production Celery still says what it thinks of it.
-        "PYTHONWARNINGS": "ignore::RuntimeWarning:celery.platforms",
+        "PYTHONWARNINGS": "ignore::Warning:celery.platforms",
     }
     return told | os.environ | urls
 

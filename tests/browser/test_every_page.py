@@ -123,12 +123,12 @@ def _stop_things(by):
     suspend_organization(organization_id=OrganizationFactory().pk, by=by)
     suspend_user(user_id=UserFactory(email=f"stopped@{DOMAIN}").pk, by=by)
     suspend_grant(grant_id=last.pk, by=by)
-    phase = RolloutPhaseFactory(release=ModelReleaseFactory(name="Halcyon-2"), name="Partners")
-    halt_phase(phase_id=phase.pk, by=by)
     _reissue(by)
     _write_about_a_case(by)
     selector = Selector(phase=live.phase.ref)
     preview_revocation(selector=selector, reason="misuse", note="", by=by)
+    phase = RolloutPhaseFactory(release=ModelReleaseFactory(name="Halcyon-2"), name="Partners")
+    halt_phase(phase_id=phase.pk, by=by)
 
 
 def _revoke(key, *, paused, by):

@@ -218,7 +218,7 @@ class Broker:
 
     def start(self):
         running = ExitStack()
-        running.enter_context(process(self.command, {}))
+        self.running = running.enter_context(process(self.command, {}))
         self.stop = running.close
         self.stack.callback(running.close)
         until(lambda: not self.is_down())

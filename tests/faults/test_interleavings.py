@@ -1,0 +1,148 @@
+"""Four acts out of ten on one grant at the same moment, in an order nobody chose: no is stronger.
+
+Forty in every run; `INTERLEAVINGS=1000 pytest tests/faults/test_interleavings.py` for an evening.
+"""
+
+import os
+import random
+import time
+from functools import partial
+
+import pytest
+
+from portal.credentials.models import Credential
+from portal.credentials.secrets import Minted
+from portal.credentials.services import (
+    claim_credential,
+    contain_revocation,
+    issue_credential,
+    preview_revocation,
+    request_credential,
+    revoke_credential,
+    revoke_grant,
+    rotate_credential,
+    start_revocation,
+    suspend_grant,
+    word_of,
+)
+from portal.credentials.targets import Selector
+from portal.credentials.verification import explain, verify
+from portal.errors import DomainError
+from portal.programs.services import halt_phase
+from tests.factories import stories
+from tests.factories.freezes import place
+from tests.factories.reviews import staff
+from tests.faults.oracle import standing_oracle  # noqa: F401 - a fixture
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("standing_oracle"),
+]
+TIMES = int(os.environ.get("INTERLEAVINGS", "40"))
+AT_ONCE, LONGEST_WAIT = 4, 0.03  # seconds before an act begins
+STOPS_THE_GRANT = {"freeze person", "halt phase", "revoke grant", "suspend grant"}
+STOPS_THE_CASE = {"contain", "confirm"}
+
+
+class Scene:
+    """A grant with a key in use, perhaps a slot to claim, and a case over them that nobody has
+    decided. While a slot waits nobody can rotate.
+    """
+
+    def __init__(self, people, *, slot):
+        self.key, self.old = stories.claimed()
+        self.grant, self.holder = self.key.grant, self.key.grant.holder
+        self.slot = slot and request_credential(grant_id=self.grant.pk, by=self.holder)
+        issue_credential(grant_id=self.grant.pk, by=stories.WORKER)
+        self.other = stories.reviewed(phase=self.grant.phase, times=1)
+        self.responder, self.second, self.manager, self.decider = people
+        person = Selector(person=self.holder.ref)
+        self.case = preview_revocation(
+            selector=person, reason="incident", note="", by=self.responder
+        )
+
+    def acts(self):
+        key, grant, case = self.key, self.grant, self.case
+        by, reason = self.responder, "misuse"
+        new = {"rotate": partial(rotate_credential, kid=key.kid, by=self.holder)}
+        if self.slot:
+            new = {"claim": partial(claim_credential, kid=self.slot.kid, by=self.holder)}
+        return {
+            **new,
+            "approve": partial(stories.approve, self.other, by=self.decider),
+            "freeze person": partial(place, "person", self.holder.ref, by=self.second),
+            "halt phase": partial(halt_phase, phase_id=grant.phase.pk, by=self.manager),
+            "revoke key": partial(revoke_credential, kid=key.kid, reason=reason, by=by),
+            "revoke grant": partial(revoke_grant, grant_id=grant.pk, reason=reason, by=self.second),
+            "suspend grant": partial(suspend_grant, grant_id=grant.pk, by=self.second),
+            "contain": partial(contain_revocation, revocation_id=case.pk, by=by),
+            "confirm": partial(
+                start_revocation,
+                revocation_id=case.pk,
+                digest=case.digest,
+                typed_count=str(case.count),
+                typed_word=word_of(case.digest),
+                by=by,
+            ),
+        }
+
+    def works(self, token):
+        """As a door that remembers would say, which has to be what stands in PostgreSQL."""
+        audience = self.grant.phase.release.audience
+        found = verify(token, audience=audience, scope=stories.STANDARD)
+        assert found.verdict.allowed is explain(found.kid, scope=stories.STANDARD).allowed
+        return found.verdict.allowed
+
+
+def late(act, seconds):
+    time.sleep(seconds)
+    return act()
+
+
+def minted(answer):
+    return [
+        each.token
+        for each in (answer if isinstance(answer, tuple) else (answer,))
+        if isinstance(each, Minted)
+    ]
+
+
+def test_whatever_comes_first_the_stricter_state_is_what_is_left(concurrently):
+    seed = random.randrange(2**32)
+    drawn = random.Random(seed)
+    people = [staff("incident_responder"), staff("incident_responder"), stories.manager()]
+    people.append(stories.decider())
+    done = {}
+    for number in range(TIMES):
+        scene = Scene(people, slot=drawn.random() < 0.5)
+        assert scene.works(scene.old)  # and remembered from now on
+        names = drawn.sample(sorted(scene.acts()), AT_ONCE)
+        calls = [
+            partial(late, scene.acts()[name], drawn.uniform(0, LONGEST_WAIT)) for name in names
+        ]
+        # Threads come back in the order they were sent.
+        answers = dict(zip(names, concurrently(*calls), strict=True))
+        check(scene, answers, f"seed {seed}, number {number}: {answers}")
+        for name, answer in answers.items():
+            done[name] = done.get(name, 0) + (not isinstance(answer, Exception))
+    if TIMES >= 40:
+        assert min(done.values()) > 0, done  # each got through at least once
+
+
+def check(scene, answers, told):
+    refused = {name: each for name, each in answers.items() if isinstance(each, Exception)}
+    assert [e for e in refused.values() if not isinstance(e, DomainError)] == [], told
+    did = set(answers) - set(refused)
+    new = [token for name in ("claim", "rotate") if name in did for token in minted(answers[name])]
+    assert len(new) == len(did & {"claim", "rotate"}), told
+    if did & STOPS_THE_GRANT:
+        assert [scene.works(token) for token in (scene.old, *new)].count(True) == 0, told
+    if did & (STOPS_THE_CASE | {"revoke key"}):
+        assert not scene.works(scene.old), told
+    if did & STOPS_THE_CASE:
+        kids = set(scene.case.items.values_list("credential__kid", flat=True))
+        assert not any(explain(kid).allowed for kid in kids), told
+    if not did & (STOPS_THE_GRANT | STOPS_THE_CASE | {"revoke key"}):
+        assert all(scene.works(token) for token in (scene.old, *new)), told
+    live = Credential.objects.filter(grant=scene.grant, status__in=["requested", "ready", "active"])
+    assert live.count() <= 3, told
