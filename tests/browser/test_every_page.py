@@ -120,13 +120,14 @@ def _stop_things(by):
     _freeze(by)
     for paused in (False, True):
         _revoke(make_live_key()[0], paused=paused, by=by)
-    suspend_organization(organization_id=OrganizationFactory().pk, by=by)
-    suspend_user(user_id=UserFactory(email=f"stopped@{DOMAIN}").pk, by=by)
     suspend_grant(grant_id=last.pk, by=by)
     _reissue(by)
     _write_about_a_case(by)
     selector = Selector(phase=live.phase.ref)
     preview_revocation(selector=selector, reason="misuse", note="", by=by)
+    # Of what has no states the last is looked for, so these come last.
+    suspend_organization(organization_id=OrganizationFactory().pk, by=by)
+    suspend_user(user_id=UserFactory(email=f"stopped@{DOMAIN}").pk, by=by)
     phase = RolloutPhaseFactory(release=ModelReleaseFactory(name="Halcyon-2"), name="Partners")
     halt_phase(phase_id=phase.pk, by=by)
 
