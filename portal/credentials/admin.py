@@ -17,6 +17,7 @@ from portal.credentials import admin_views, case_report, casebook, policies, sel
 from portal.credentials.admin_cells import NONE, day, element, judged, pill, scopes, two_lines
 from portal.credentials.admin_desk import REVOKE, Desk
 from portal.credentials.admin_filters import (
+    ContainedFilter,
     CredentialStatusFilter,
     ExpiryFilter,
     GrantStatusFilter,
@@ -240,7 +241,7 @@ class RevocationAdmin(Desk):
         *("zero_cell", "who", "when"),
     )
     list_display_links = ("ref_cell",)
-    list_filter = (RevocationStatusFilter, ReasonFilter, RehearsalFilter)
+    list_filter = (RevocationStatusFilter, ContainedFilter, ReasonFilter, RehearsalFilter)
     actions = None
     buttons = (
         Button(

@@ -18,7 +18,7 @@ from portal.credentials.enums import (
     RevocationStatus,
 )
 from portal.credentials.lifecycle import LIVE, OCCUPYING
-from portal.credentials.selectors import partners_with_keys
+from portal.credentials.selectors import CONTAINED_NOW, partners_with_keys
 from portal.programs.models import RolloutPhase
 
 _WITHIN_DAYS = (1, 7, 30)
@@ -143,6 +143,16 @@ class ExpiryFilter(admin.SimpleListFilter):
             for days in _WITHIN_DAYS
         }
         return queryset.filter(narrowed.get(self.value() or "", Q()))
+
+
+class ContainedFilter(admin.SimpleListFilter):
+    title, parameter_name = "containment", "contained"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "Contained, not decided")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(CONTAINED_NOW) if self.value() == "1" else queryset
 
 
 class RehearsalFilter(admin.SimpleListFilter):

@@ -339,15 +339,12 @@ def critical_scopes() -> dict[int, list[str]]:
 
 
 MOST_CONTAINED = 100
+CONTAINED_NOW = Q(contained_at__isnull=False, released_at=None, confirmed_at=None)
 
 
 def contained_cases() -> list[Revocation]:
     """Cases whose keys are refused for now and wait for somebody to decide, the longest first."""
-    return list(
-        Revocation.objects.filter(
-            contained_at__isnull=False, released_at=None, confirmed_at=None
-        ).order_by("contained_at")[:MOST_CONTAINED]
-    )
+    return list(Revocation.objects.filter(CONTAINED_NOW).order_by("contained_at")[:MOST_CONTAINED])
 
 
 def progress(revocation: Revocation) -> dict[str, int]:

@@ -598,6 +598,21 @@ def test_every_staff_page_tells_of_what_is_contained_until_somebody_decides(
     assert banner not in client.get("/admin/").text
 
 
+def test_many_contained_cases_are_counted_and_listed(desk, phase, keys, who):
+    cases = [previewed(phase, who) for _ in range(4)]
+    for case in cases:
+        desk.post(at(case, "contain"))
+    undecided = previewed(phase, who)
+    page = desk.get("/admin/").text
+    assert "4 contained cases wait for a decision." in page
+    (all_of_them,) = re.findall(r'<a href="([^"]+)">All 4</a>', page)
+    listed = set(
+        re.findall(r"CASE-[0-9A-Z]{8}", desk.get(all_of_them).text.split("result_list")[1])
+    )
+    assert listed == {case.ref for case in cases}
+    assert undecided.ref not in listed
+
+
 def test_telling_is_paused_and_goes_on(desk, phase, keys, who):
     case = previewed(phase, who)
     desk.post(at(case, "confirm"), confirming(case))
