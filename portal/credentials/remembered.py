@@ -61,6 +61,7 @@ class _Memory:
         self.forget()
 
     def _forget_values(self) -> None:
+        # In this order: `recall` reads both without the lock.
         self._kept: OrderedDict[Name, _Kept] = OrderedDict()
         self._touched: dict[str, int] = {}  # subject: at which moment
         self.moment += 1
@@ -115,10 +116,12 @@ class _Memory:
             self._touched[subject] = self.moment
 
     def recall(self, name: Name) -> Any:
+        # First what is void, then what is kept: the other way round another thread could forget
+        # both in between, and what had long been void would look untouched.
+        touched = self._touched
         kept = self._kept.get(name)
         if kept is None or time.monotonic() >= kept.until:
             return None
-        touched = self._touched
         for subject in kept.subjects if touched else ():
             if touched.get(subject, 0) > kept.moment:
                 return None

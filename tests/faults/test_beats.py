@@ -3,8 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from celery import current_app
-from celery.beat import PersistentScheduler
 from django.utils import timezone
 
 from portal.audit.models import Event
@@ -14,7 +12,7 @@ from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.faults.oracle import standing_oracle  # noqa: F401 - a fixture
-from tests.faults.test_workers import a_minute_later, is_ready
+from tests.faults.test_workers import a_minute_later, beat_ran_long_ago, is_ready
 from tests.processes import Worker, portal_environment, until
 
 pytestmark = [
@@ -33,14 +31,6 @@ def second(tmp_path):
     other.files.mkdir()
     yield other
     other.stop()
-
-
-def ran_long_ago(folder):
-    """What beat leaves on disk when it ends, of an hour ago: everything is due at once."""
-    plan = PersistentScheduler(current_app, schedule_filename=str(folder / "celerybeat-schedule"))
-    for entry in plan.schedule.values():
-        entry.last_run_at -= timedelta(hours=1)
-    plan.close()
 
 
 def confirmed(key, by):
@@ -64,7 +54,7 @@ def test_what_is_due_is_done_once_by_two(worker, second, settings):
     OutgoingMail.objects.all().delete()  # of the story so far
     a_minute_later()
     for each, folder in ((worker, settings.DATA_DIR), (second, second.files)):
-        ran_long_ago(folder)
+        beat_ran_long_ago(folder)
         each.start(beat=True, env=portal_environment(DATA_DIR=str(folder)))
 
     until(lambda: all(is_ready(grant)() for grant in waiting), 60)

@@ -110,11 +110,9 @@ def test_a_worker_killed_in_the_middle_of_issuing_leaves_nothing_half_done(worke
     assert_finished(grant)
 
 
-def beat_ran_long_ago():
+def beat_ran_long_ago(folder):
     """What beat leaves on disk when it ends, of an hour ago: everything is due at once."""
-    plan = PersistentScheduler(
-        current_app, schedule_filename=str(django_settings.DATA_DIR / "celerybeat-schedule")
-    )
+    plan = PersistentScheduler(current_app, schedule_filename=str(folder / "celerybeat-schedule"))
     for entry in plan.schedule.values():
         entry.last_run_at -= timedelta(hours=1)
     plan.close()
@@ -126,7 +124,7 @@ def test_a_queue_that_was_emptied_is_rung_again_by_beat(worker):
     with redis.Redis.from_url(django_settings.REDIS_URL) as broker:
         broker.flushdb()
     a_minute_later()
-    beat_ran_long_ago()
+    beat_ran_long_ago(django_settings.DATA_DIR)
     worker.start(beat=True)
     until(is_ready(grant))
     assert_finished(grant)

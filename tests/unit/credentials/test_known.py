@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from collections import OrderedDict
 from dataclasses import replace
 from datetime import timedelta
 
@@ -128,6 +129,24 @@ def test_a_thread_that_asks_as_the_first_misses_nothing_another_began_to_keep(ke
     assert meanwhile == ["begun", ""]
     assert recalled(key[1]) is None
     assert code(key) == "key_not_active"
+
+
+def test_all_being_forgotten_while_somebody_looks_makes_nothing_good_again(key, monkeypatch):
+    """Another thread empties the memory after the entry was found and before it is judged."""
+    assert code(key) == ""
+    retire(key[0].kid)
+    remembered.prove(0.0)  # the entry is void from now on, and still there
+    memory = remembered._memory
+    assert memory.holds(seal(b"key", key[1].encode()))
+
+    class Forgetful(OrderedDict):
+        def get(self, name):
+            found = super().get(name)
+            memory.forget()
+            return found
+
+    monkeypatch.setattr(memory, "_kept", Forgetful(memory._kept))
+    assert recalled(key[1]) is None
 
 
 def test_nothing_is_kept_that_was_read_before_anybody_asked(key):
