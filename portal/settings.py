@@ -13,7 +13,7 @@ import dj_email_url
 from csp.constants import NONE, SELF
 from environs import Env, EnvError
 
-from portal import variables
+from portal import logs, variables
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -387,29 +387,4 @@ FORMAT_MODULE_PATH = "portal.formats"
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.ReporterFilter"
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {
-        "no_keys": {"()": "portal.redaction.RedactKeys"},
-        "not_told_twice": {"()": "portal.log_lines.NotToldTwice"},
-    },
-    "formatters": {
-        "line": {"()": "portal.log_lines.Line"},
-        "json": {"()": "portal.log_lines.JsonLine"},
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": LOG_FORMAT,
-            "filters": ["no_keys"],
-        },
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        "django.server": {"handlers": ["stderr"], "propagate": False},
-        "django.request": {"level": "ERROR", "filters": ["not_told_twice"]},
-        # Of each task it tells several times; portal.worker tells once.
-        "celery": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.to_stderr(LOG_FORMAT)
