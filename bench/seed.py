@@ -5,7 +5,6 @@ Rows are as the services write them, as far as the doors read them.
 
 import hashlib
 import os
-import random
 from pathlib import Path
 
 from django.db import connection, transaction
@@ -13,7 +12,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from portal.applications.models import Application
-from portal.credentials import secrets
 from portal.credentials.models import Grant
 from portal.credentials.secrets import mint, new_kid
 from portal.gateway.authentication import hash_secret, new_secret
@@ -33,8 +31,6 @@ def seed(keys: int, folder: Path) -> tuple[str, str, Path]:
     Returns the gateway's client id and secret, and a file with one key a line.
     """
     _run("SET statement_timeout = 0")  # of this connection: nobody waits for a page
-    # Drawing each character from the system's generator takes half a minute for so many keys.
-    secrets._random = lambda length: "".join(random.choices(secrets.ALPHABET, k=length))  # noqa: S311 - they guard nothing
     with transaction.atomic():
         _people(keys // KEYS_A_GRANT // GRANTS_A_PERSON)
         _programme()

@@ -81,12 +81,17 @@ def rehash(token: str, version: int | None) -> peppers.Rehashed | None:
 
 
 def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    """Every text of this length is equally likely: one number is drawn below how many there are."""
+    return _base62(secrets.randbelow(len(ALPHABET) ** length), length)
 
 
 def _checksum(body: str) -> str:
-    rest, digits = zlib.crc32(body.encode()), ""
-    for _ in range(CRC_LENGTH):
-        rest, digit = divmod(rest, len(ALPHABET))
+    return _base62(zlib.crc32(body.encode()), CRC_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
+        number, digit = divmod(number, len(ALPHABET))
         digits = ALPHABET[digit] + digits
     return digits

@@ -33,6 +33,12 @@ def test_every_character_is_drawn():
     assert drawn == set(secrets.ALPHABET)
 
 
+def test_every_place_takes_any_character():
+    """The first and the last place, too: no number is left out at either end."""
+    kids = [secrets.new_kid() for _ in range(3_000)]
+    assert {kid[0] for kid in kids} == {kid[-1] for kid in kids} == set(secrets.ALPHABET)
+
+
 def test_two_keys_and_two_kids_differ():
     assert secrets.mint(KID).token != secrets.mint(KID).token
     assert secrets.new_kid() != secrets.new_kid()
