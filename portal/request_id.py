@@ -7,6 +7,7 @@ import uuid
 from contextvars import ContextVar
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+FROM_A_SHELL = "shell-"  # what the id of a command on a server begins with
 
 _PLAUSIBLE = re.compile(r"[0-9A-Za-z-]{8,36}")
 

@@ -8,7 +8,7 @@ from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from portal.credentials.enums import RevocationReason, Severity
+from portal.credentials.enums import RevocationReason, RevocationStatus, Severity
 from portal.credentials.levels import LEVELS
 from portal.credentials.lines import Lines, column_of_kids, read_lines
 from portal.credentials.models import Revocation
@@ -281,7 +281,8 @@ class ConfirmForm(forms.Form):
 
     def __init__(self, data: Any = None, *, case: Revocation) -> None:
         super().__init__(data, initial={"digest": case.digest})
-        if case.rehearsal or case.count <= settings.REVOCATION_CAP:
+        asked = case.status == RevocationStatus.AWAITING_SECOND  # the first has said why
+        if asked or case.rehearsal or case.count <= settings.REVOCATION_CAP:
             del self.fields["beyond_cap"]
         self.fields["typed_word"].label = f"Type the word “{word_of(case.digest)}”"
 

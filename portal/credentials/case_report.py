@@ -245,6 +245,10 @@ class Headway:
         """At the rate so far; None where there is none yet."""
         return timedelta(seconds=round((self.total - self.done) / self.rate)) if self.rate else None
 
+    @property
+    def left_words(self) -> str:
+        return _span(self.time_left) if self.time_left else ""
+
 
 _UNDONE = (ItemStatus.FROZEN, ItemStatus.PENDING, ItemStatus.FAILED)
 
@@ -284,10 +288,13 @@ def overview(case: Revocation) -> dict[str, Any]:
 
 
 def _span(left: timedelta) -> str:
-    minutes = max(1, round(left.total_seconds() / 60))
+    seconds = round(left.total_seconds())
+    if seconds < 90:
+        return "1 second" if seconds == 1 else f"{seconds} seconds"
+    minutes = round(seconds / 60)
     if minutes >= 120:
         return f"{minutes // 60} hours"
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{minutes} minutes"
 
 
 def _heading(case: Revocation) -> str:

@@ -17,6 +17,7 @@ from portal.credentials.enums import CredentialStatus, GrantStatus
 from portal.credentials.lifecycle import REISSUE_EVENT, REVOCATION_EVENT
 from portal.credentials.models import Credential, Freeze, Grant, Reissue, Revocation
 from portal.credentials.verification import explain_many
+from portal.request_id import FROM_A_SHELL
 from portal.verdict import Verdict
 
 MOST_EVENTS = 100
@@ -100,6 +101,12 @@ def key_timeline(credential: Credential) -> list[Entry]:
 
 def case_timeline(case: Revocation | Reissue | Freeze) -> list[Entry]:
     return _entries(events_about(case.ref))
+
+
+def from_a_shell(case: Revocation, kind: str) -> bool:
+    """Whether what the events of this kind tell was done in a shell, which can name anybody."""
+    told = events_about(case.ref).filter(kind=kind, request_id__startswith=FROM_A_SHELL)
+    return told.exists()
 
 
 def _entries(events: QuerySet, *, about: bool = False) -> list[Entry]:

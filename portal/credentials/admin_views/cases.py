@@ -25,6 +25,7 @@ from portal.credentials.admin_forms import ConfirmForm, SelectorForm
 from portal.credentials.admin_views.lists import ask_for_keys, list_of
 from portal.credentials.admin_views.pages import csv_file, page
 from portal.credentials.enums import RevocationStatus
+from portal.credentials.lifecycle import REVOCATION_EVENT
 from portal.credentials.models import Revocation
 from portal.credentials.proof import door_proofs, proof_report, seconds_to_zero
 from portal.credentials.reissue_policies import can_reissue
@@ -35,6 +36,7 @@ from portal.mail.selectors import failing_mails, post_of_case
 
 PER_PAGE = 50
 _UNDER_WAY = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
+_ASKED = REVOCATION_EVENT[RevocationStatus.AWAITING_SECOND]
 _OF_THE_CASE = ("title", "severity", "reason", "note", "exclusions", "rehearsal")
 
 
@@ -116,7 +118,9 @@ def show_case(
         "entries": casebook.case_timeline(case),
         "deciding": bool(policies.can_decide_revocation(request.user, case)),
         "may_revoke": bool(policies.can_revoke_in_bulk(request.user)),
-        "approving": bool(policies.can_approve_revocation(request.user, case)),
+        "may_contain": policies.can_contain_revocation(request.user, case),
+        "may_cancel": policies.can_cancel_revocation(request.user, case),
+        **_second(request, case),
         "form": form or ConfirmForm(case=case),
         "fresh": is_fresh(request),
         **_proof(request, case),
@@ -128,6 +132,15 @@ def show_case(
         "may_reissue": can_reissue(request.user, case),
     }
     return page(request, "admin/credentials/case.html", shown, status)
+
+
+def _second(request: SignedInRequest, case: Revocation) -> dict[str, Any]:
+    """Whether the reader can be the second of two, and how well the first is known."""
+    approving = bool(policies.can_approve_revocation(request.user, case))
+    return {
+        "approving": approving,
+        "asked_from_a_shell": approving and casebook.from_a_shell(case, _ASKED),
+    }
 
 
 def _proof(request: SignedInRequest, case: Revocation) -> dict[str, Any]:
@@ -174,7 +187,7 @@ def approve_revocation(request: SignedInRequest, case: Revocation) -> HttpRespon
     """The second person: dead when this answers."""
 
     def second(*, beyond_cap: str = "", **typed: Any) -> Revocation:
-        return services.approve_revocation(**typed)  # the first has said why so many
+        return services.approve_revocation(**typed)  # a form filled in before the first confirmed
 
     return _confirm(request, case, second)
 
@@ -222,6 +235,7 @@ def cancel_revocation(request: SignedInRequest, case: Revocation) -> HttpRespons
         template="admin/credentials/cancel_revocation.html",
         act=lambda: services.cancel_revocation(revocation_id=case.pk, by=request.user),
         done=f"{case} is cancelled. Nothing was revoked.",
+        context={"from_a_shell": casebook.from_a_shell(case, "revocation.contained")},
     )
 
 

@@ -37,7 +37,7 @@ from portal.credentials.enums import RevocationStatus, Severity
 from portal.credentials.lines import ODD, Line, Lines, counted, kids_of
 from portal.credentials.models import Revocation
 from portal.errors import DomainError, NotAllowed
-from portal.request_id import request_id
+from portal.request_id import FROM_A_SHELL, request_id
 
 SHOWN = 20  # odd lines
 
@@ -286,7 +286,7 @@ def _from_a_shell() -> str:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = "unknown"
-    return f"shell-{re.sub('[^0-9A-Za-z]', '', user)[:16]}-{secrets.token_hex(4)}"
+    return f"{FROM_A_SHELL}{re.sub('[^0-9A-Za-z]', '', user)[:16]}-{secrets.token_hex(4)}"
 
 
 @contextmanager
