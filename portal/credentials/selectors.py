@@ -317,7 +317,12 @@ MANY, MANY_OF_ALL = 500, 0.05  # keys of one case; the larger of the two counts
 
 
 def needs_second_person(revocation: Revocation) -> bool:
-    """Whether a case is large, or has a key of the highest risk: one person is not enough."""
+    """Whether a case is large, or has a key of the highest risk: one person is not enough.
+
+    A drill never needs two: it is of keys to test alone.
+    """
+    if revocation.rehearsal:
+        return False
     keys = revocation.items.count()
     active = Credential.objects.filter(status=CredentialStatus.ACTIVE).count()
     if keys > max(MANY, MANY_OF_ALL * active):

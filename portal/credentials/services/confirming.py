@@ -16,6 +16,7 @@ from portal.audit.services import Payload, record_event
 from portal.credentials import policies, tasks
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
+from portal.credentials.selectors import needs_second_person
 from portal.credentials.services.finishing import mark_some
 from portal.credentials.services.moving import move_revocation, stop_births
 from portal.credentials.services.typed import must_be_as_shown
@@ -68,6 +69,8 @@ def start_revocation(
     _must_stand_at(revocation, RevocationStatus.PREVIEWED)
     _must_be_confirmable(revocation, digest=digest, typed_count=typed_count, typed_word=typed_word)
     _must_be_within_cap(revocation, beyond_cap, by=by)
+    # A day may lie between: a capability is critical by now, or the keys are a larger part of all.
+    revocation.needs_second = revocation.needs_second or needs_second_person(revocation)
     if not revocation.needs_second:
         return _kill(revocation, by=by)
     revocation.asked_at, revocation.asked_by = timezone.now(), by

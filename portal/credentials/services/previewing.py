@@ -99,7 +99,7 @@ def preview_revocation(  # noqa: PLR0913 - what a case declares
         _answer(revocation, listed.answers(keys, why))
     revocation.count = len(keys)
     revocation.digest = kids_digest(keys)
-    revocation.needs_second = not rehearsal and needs_second_person(revocation)
+    revocation.needs_second = needs_second_person(revocation)
     revocation.previewed_at = now
     revocation.expires_at = now + PREVIEW_LIFE
     move_revocation(

@@ -40,8 +40,8 @@ def by():
     return responder()
 
 
-def live(phase, count=3):
-    return [make_live_key(grant__application__phase=phase)[0] for _ in range(count)]
+def live(phase, count=3, **given):
+    return [make_live_key(grant__application__phase=phase, **given)[0] for _ in range(count)]
 
 
 def preview(phase, by, **given):
@@ -53,6 +53,12 @@ def confirm(case, by, **given):
     asked = {"digest": case.digest, "typed_count": str(case.count)}
     asked["typed_word"] = services.word_of(case.digest)
     return services.start_revocation(revocation_id=case.pk, **asked | given, by=by)
+
+
+def approve(case, by):
+    asked = {"digest": case.digest, "typed_count": str(case.count)}
+    asked["typed_word"] = services.word_of(case.digest)
+    return services.approve_revocation(revocation_id=case.pk, **asked, by=by)
 
 
 def finish(case):
@@ -577,6 +583,45 @@ def test_many_keys_take_two_people(phase, by, monkeypatch):
     assert preview(phase, by).needs_second
     monkeypatch.setattr(selectors, "MANY_OF_ALL", 1)  # of 3 active keys
     assert not preview(phase, by).needs_second
+
+
+@pytest.mark.parametrize("contained", [False, True])
+def test_what_has_become_critical_since_the_preview_takes_two_people(phase, by, contained):
+    key, second = live(phase, 1)[0], responder()
+    capability = CapabilityFactory(release=phase.release, scope=key.scopes[0])
+    case = preview(phase, by)
+    if contained:
+        services.contain_revocation(revocation_id=case.pk, by=by)
+    capability.tier = "critical"
+    capability.save()
+    case = confirm(case, by)
+    assert (case.status, case.needs_second, again(key).status) == (
+        "awaiting_second",
+        True,
+        "active",
+    )
+    capability.tier = "standard"  # what was once found to need two goes on needing two
+    capability.save()
+    with pytest.raises(NotAllowed):
+        approve(case, by)
+    assert approve(case, second).confirmed_by == second
+
+
+def test_what_has_become_a_large_part_since_the_preview_takes_two_people(phase, by, monkeypatch):
+    monkeypatch.setattr(selectors, "MANY", 2)
+    monkeypatch.setattr(selectors, "MANY_OF_ALL", 0.5)
+    live(phase, 3)
+    others = live(RolloutPhaseFactory(), 4)
+    assert not (case := preview(phase, by)).needs_second
+    Credential.objects.filter(pk__in=[each.pk for each in others]).update(status="expired")
+    assert confirm(case, by).status == "awaiting_second"
+
+
+def test_a_drill_takes_one_person_whatever_has_become_of_its_capabilities(phase, by):
+    (key,) = live(phase, 1, kind="test")
+    case = preview(phase, by, rehearsal=True)
+    CapabilityFactory(release=phase.release, scope=key.scopes[0], tier="critical")
+    assert confirm(case, by).confirmed_by == by
 
 
 @pytest.mark.parametrize("forged", [{}, {"asked_digest": "0" * 64}, {"asked_by": "self"}])
