@@ -13,13 +13,16 @@ from portal.webhooks.enums import EventKind
 from portal.webhooks.services import queue_event
 
 
-def keys_revoked(organization: Organization | None, kids: Sequence[str], *, reason: str) -> None:
-    """Any number of kids; none is no event."""
+def keys_revoked(
+    organization: Organization | None, kids: Sequence[str], *, reason: str, case: str = ""
+) -> None:
+    """Any number of kids; none is no event. About a case machines are told without end."""
     if kids:
         queue_event(
             organization=organization,
             kind=EventKind.KEY_REVOKED,
             data={"kids": list(kids), "reason": RevocationReason(reason).value},
+            about=case,
         )
 
 

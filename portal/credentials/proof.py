@@ -18,6 +18,7 @@ from portal.credentials import case_items, case_report, doors
 from portal.credentials.doors import Door
 from portal.credentials.models import Revocation, RevocationProof
 from portal.credentials.selectors import RING_AT_MOST
+from portal.webhooks.selectors import failing_about, told_about
 
 Plain = dict[str, Any]
 
@@ -195,7 +196,26 @@ def _told(case: Revocation) -> Plain:
         "told": done.told,
         "mails": done.mails,
         "stragglers": stragglers,
+        "webhooks": _machines(case),
     }
+
+
+def _machines(case: Revocation) -> Plain:
+    """Of an address only the host: the rest of it may hold what is the partner's alone."""
+    failing = [
+        {
+            "partner": each.endpoint.organization.ref,
+            "endpoint": each.endpoint.ref,
+            "host": each.endpoint.host,
+            "state": each.state,
+            "attempts": each.attempts,
+            "last_error": each.problem,
+            "next_attempt_at": None if each.dead_at else each.next_attempt_at,
+        }
+        for each in failing_about(case.ref)
+    ]
+    counted = told_about(case.ref)
+    return {"total": counted.total, **asdict(counted), "failing": failing}
 
 
 def _plain(value: Any) -> Any:

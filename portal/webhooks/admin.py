@@ -66,10 +66,11 @@ class DeliveryAdmin(PublicIds, ReadOnly):
     )
     list_filter = ("kind", ("dead_at", admin.EmptyFieldListFilter))
     list_select_related = ("endpoint",)
-    search_fields = ("=ref", "=endpoint__ref")
+    search_fields = ("=ref", "=endpoint__ref", "=about")
     fields = (
         "ref",
         "kind",
+        "about",
         "endpoint",
         "body",
         "state_label",

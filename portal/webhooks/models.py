@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import models
@@ -55,6 +56,11 @@ class Endpoint(models.Model):
     def is_on(self) -> bool:
         return self.disabled_at is None
 
+    @property
+    def host(self) -> str:
+        """Whose machine it is. The rest of an address may hold what is nobody else's business."""
+        return urlsplit(self.url).hostname or ""
+
 
 class Delivery(models.Model):
     """One event for one endpoint. Undelivered and not dead, it is owed; Celery only rings.
@@ -67,6 +73,9 @@ class Delivery(models.Model):
     ref = models.CharField(max_length=16, unique=True, default=partial(new_reference, "MSG"))
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
     kind = models.CharField(max_length=30, choices=EventKind)
+    about = models.CharField(
+        max_length=16, blank=True, help_text="Reference of what has to be told, however long"
+    )
     body = models.TextField()  # as it is sent, to the byte
     queued_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
@@ -74,7 +83,7 @@ class Delivery(models.Model):
     tried = models.PositiveIntegerField(default=0)
     # Put off by a lease when an attempt begins: a killed worker's delivery comes due again.
     next_attempt_at = models.DateTimeField(default=timezone.now)
-    give_up_at = models.DateTimeField()
+    give_up_at = models.DateTimeField(null=True, blank=True)  # null: tried without end
     delivered_at = models.DateTimeField(null=True, blank=True)
     dead_at = models.DateTimeField(null=True, blank=True)
     last_status = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -95,11 +104,16 @@ class Delivery(models.Model):
                 condition=models.Q(dead_at__isnull=False),
             ),
             models.Index(fields=["queued_at"], name="delivery_queued"),
+            models.Index(fields=["about"], name="delivery_about", condition=~models.Q(about="")),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="delivery_ends_once",
                 condition=models.Q(delivered_at=None) | models.Q(dead_at=None),
+            ),
+            models.CheckConstraint(
+                name="delivery_tried_without_end_is_about",
+                condition=models.Q(give_up_at__isnull=False) ^ ~models.Q(about=""),
             ),
         ]
 
@@ -111,6 +125,11 @@ class Delivery(models.Model):
         if self.delivered_at:
             return "delivered"
         return "given_up" if self.dead_at else "waiting"
+
+    @property
+    def problem(self) -> str:
+        """How the last attempt failed: in words of ours, or as the other side answered."""
+        return self.last_error or (f"HTTP {self.last_status}" if self.last_status else "")
 
     @property
     def state_label(self) -> str:

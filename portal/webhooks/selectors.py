@@ -1,5 +1,7 @@
 """What is owed, what was given up, and what an endpoint's page shows."""
 
+from dataclasses import dataclass
+
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
@@ -58,3 +60,37 @@ def deliveries_by_state() -> dict[str, int]:
         given_up=Count("pk", filter=Q(dead_at__isnull=False)),
     )
     return {"waiting": found["waiting"], "given_up": found["given_up"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Events about one thing: how many have arrived, wait, and were given up."""
+
+    delivered: int
+    waiting: int
+    given_up: int
+
+    @property
+    def total(self) -> int:
+        return self.delivered + self.undelivered
+
+    @property
+    def undelivered(self) -> int:
+        return self.waiting + self.given_up
+
+
+def told_about(ref: str) -> Told:
+    unfinished = Q(delivered_at=None)
+    counted = Delivery.objects.filter(about=ref).aggregate(
+        delivered=Count("pk", filter=~unfinished),
+        waiting=Count("pk", filter=unfinished & Q(dead_at=None)),
+        given_up=Count("pk", filter=unfinished & Q(dead_at__isnull=False)),
+    )
+    return Told(**counted)
+
+
+def failing_about(ref: str) -> QuerySet[Delivery]:
+    """Those that could not be delivered so far, what was given up first."""
+    tried = Q(dead_at__isnull=False) | Q(last_status__isnull=False) | ~Q(last_error="")
+    failed = Delivery.objects.filter(tried, about=ref, delivered_at=None)
+    return failed.select_related("endpoint__organization").order_by("dead_at", "-attempts", "pk")

@@ -33,6 +33,7 @@ from portal.credentials.targets import THINGS, Selector, live_credentials
 from portal.errors import DomainError
 from portal.form_errors import tell
 from portal.mail.selectors import failing_mails, post_of_case
+from portal.webhooks.selectors import failing_about, told_about
 
 PER_PAGE = 50
 _UNDER_WAY = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
@@ -164,13 +165,15 @@ def show_headway(request: SignedInRequest, case: Revocation) -> HttpResponse:
 
 
 def _headway(case: Revocation) -> dict[str, Any]:
-    under_way = case.status in _UNDER_WAY
+    under_way, machines = case.status in _UNDER_WAY, told_about(case.ref)
     return {
         "headway": case_report.headway(case) if case.confirmed_at else None,
         "under_way": under_way,
         "failing": case_report.failing(case)[:PER_PAGE] if under_way else [],
         "post": post_of_case(case.ref),
         "failing_mails": failing_mails(case.ref)[:PER_PAGE],
+        "machines": machines,
+        "failing_machines": failing_about(case.ref)[:PER_PAGE] if machines.undelivered else [],
     }
 
 

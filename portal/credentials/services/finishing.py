@@ -151,7 +151,8 @@ def _tell(revocation_id: int, fence: int, party_id: int) -> None:
         case=case.ref,
         not_before=_slot(case),
     )
-    hooks.keys_revoked(party.organization, [key.kid for key in theirs], reason=case.reason)
+    kids = [key.kid for key in theirs]
+    hooks.keys_revoked(party.organization, kids, reason=case.reason, case=case.ref)
     items.update(status=ItemStatus.DONE, done_at=timezone.now())
     party.status, party.done_at, party.last_error = PartyStatus.DONE, timezone.now(), ""
     party.save(update_fields=["status", "done_at", "last_error", "mails"])

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 WAITS = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600)
 )
+MOST_WAIT_ABOUT = timedelta(hours=2)  # of what every machine has to hear of, without end
 JITTER = 0.2  # of a wait, more or less: what failed together does not come back together
 # Longer than a task may live, so that a second worker begins when the first is surely over.
 LEASE = timedelta(seconds=30)
@@ -153,23 +154,39 @@ def _write_down(attempt: _Attempt, answer: transport.Answer) -> None:
 
 
 def _postpone(delivery: Delivery, now: datetime) -> None:
-    """Wait longer after each failure. The last attempt is made when the three days end."""
-    if now >= delivery.give_up_at:
+    """Wait longer after each failure. The last attempt is made when the three days end; about a
+    case there is no last one.
+    """
+    ends = delivery.give_up_at
+    if ends and now >= ends:
         delivery.dead_at = now
         return
     wait = WAITS[min(delivery.tried, len(WAITS)) - 1]
     spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - scatters, and guards nothing
-    delivery.next_attempt_at = min(now + wait * spread, delivery.give_up_at)
+    if ends:
+        delivery.next_attempt_at = min(now + wait * spread, ends)
+    else:
+        delivery.next_attempt_at = now + min(wait, MOST_WAIT_ABOUT) * spread
 
 
 def _draw_conclusions(endpoint: Endpoint, delivery: Delivery, answer: transport.Answer) -> None:
-    """Switch off what says it is gone, and where nothing arrived in the three days of an event."""
-    began = delivery.give_up_at - RETRIED_FOR
-    silent = endpoint.last_success_at is None or endpoint.last_success_at < began
+    """Switch off what says it is gone, and where nothing arrived in the three days of an event;
+    never for silence where something waits that has to be told.
+    """
     if answer.status == _GONE:
         switch_off(endpoint, reason=DisabledReason.GONE, by=System("webhooks"))
-    elif delivery.dead_at and silent:
+    elif delivery.dead_at and _is_silent(endpoint, delivery) and not _has_to_hear(endpoint):
         switch_off(endpoint, reason=DisabledReason.FAILING, by=System("webhooks"))
+
+
+def _is_silent(endpoint: Endpoint, ended: Delivery) -> bool:
+    last, ends = endpoint.last_success_at, ended.give_up_at
+    return last is None or (ends is not None and last < ends - RETRIED_FOR)
+
+
+def _has_to_hear(endpoint: Endpoint) -> bool:
+    open_ = endpoint.deliveries.filter(delivered_at=None, dead_at=None)
+    return open_.exclude(about="").exists()
 
 
 def _ring_for_next(endpoint: Endpoint) -> None:
@@ -193,5 +210,7 @@ def _end_what_is_off(now: datetime) -> None:
 
 
 def _forget(before: datetime) -> None:
-    ended = Delivery.objects.filter(queued_at__lt=before).exclude(delivered_at=None, dead_at=None)
+    """What is about a case stays as long as its report, which counts it."""
+    old = Delivery.objects.filter(queued_at__lt=before, about="")
+    ended = old.exclude(delivered_at=None, dead_at=None)
     Delivery.objects.filter(pk__in=ended.order_by("queued_at").values("pk")[:BATCH]).delete()

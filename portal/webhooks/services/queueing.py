@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -20,7 +20,9 @@ MOST_KIDS = 1000  # in one event: 20 kB, which every web server takes
 Data = Mapping[str, str | int | bool | list[str]]
 
 
-def queue_event(*, organization: Organization | None, kind: EventKind, data: Data) -> int:
+def queue_event(
+    *, organization: Organization | None, kind: EventKind, data: Data, about: str = ""
+) -> int:
     """Tell each endpoint of the organisation that is on; returns how many events were queued.
 
     Call it in the transaction of the change, once for all keys the change concerns: `data["kids"]`
@@ -29,13 +31,16 @@ def queue_event(*, organization: Organization | None, kind: EventKind, data: Dat
     nothing for None: a grant of a person who applied alone.
 
     `data` holds public references, kids and codes. Never a name, an address, free text or a secret.
+
+    `about` is the reference of something that every machine has to hear of, an incident's case:
+    such an event is tried for as long as its endpoint is on, and is kept.
     """
     if organization is None:
         return 0
     endpoint_ids = _listening(organization)
     if not endpoint_ids:
         return 0
-    made = _queue(endpoint_ids, EventKind(kind), list(_parts(data)))
+    made = _queue(endpoint_ids, EventKind(kind), list(_parts(data)), about)
     return len(made)
 
 
@@ -57,14 +62,14 @@ def send_ping(*, endpoint_id: int, by: User) -> Delivery:
 
 @transaction.atomic
 def resend_delivery(*, delivery_id: int, by: User) -> Delivery:
-    """Try an event that was given up for three days more, starting now, under the same id."""
+    """Try an event that was given up for as long again, starting now, under the same id."""
     found = Delivery.objects.get(pk=delivery_id)
     Endpoint.objects.select_for_update(no_key=True).get(pk=found.endpoint_id)
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
     policies.can_resend_delivery(by, delivery).enforce()
     now = timezone.now()
     delivery.dead_at, delivery.tried = None, 0
-    delivery.next_attempt_at, delivery.give_up_at = now, now + RETRIED_FOR
+    delivery.next_attempt_at, delivery.give_up_at = now, _end(now, delivery.about)
     delivery.save(update_fields=["dead_at", "tried", "next_attempt_at", "give_up_at"])
     record_event(
         "webhook.resent",
@@ -93,17 +98,20 @@ def _listening(organization: Organization) -> list[int]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _queue(endpoint_ids: Sequence[int], kind: EventKind, parts: Sequence[Data]) -> list[Delivery]:
+def _queue(
+    endpoint_ids: Sequence[int], kind: EventKind, parts: Sequence[Data], about: str = ""
+) -> list[Delivery]:
     now = timezone.now()
     bodies = [_body(kind, now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), part) for part in parts]
     made = Delivery.objects.bulk_create(
         Delivery(
             endpoint_id=pk,
             kind=kind,
+            about=about,
             body=body,
             queued_at=now,
             next_attempt_at=now,
-            give_up_at=now + RETRIED_FOR,
+            give_up_at=_end(now, about),
         )
         for pk in endpoint_ids
         for body in bodies
@@ -112,6 +120,10 @@ def _queue(endpoint_ids: Sequence[int], kind: EventKind, parts: Sequence[Data]) 
     for delivery_id in first.values():  # whoever finishes one rings for the endpoint's next
         ring_after_commit(tasks.deliver, delivery_id)
     return made
+
+
+def _end(now: datetime, about: str) -> datetime | None:
+    return None if about else now + RETRIED_FOR
 
 
 def _parts(data: Data) -> Iterator[Data]:
