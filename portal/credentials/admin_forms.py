@@ -13,13 +13,14 @@ from portal.credentials.levels import LEVELS
 from portal.credentials.lines import Lines, column_of_kids, read_lines
 from portal.credentials.models import Revocation
 from portal.credentials.services import word_of
-from portal.credentials.targets import Selector, known_kids, pick_kids
+from portal.credentials.targets import Selector, cut_keys, known_kids, pick_kids
 from portal.programs.models import Capability, ModelRelease, RolloutPhase
 from portal.redaction import redact
 
 _NO_TEXT = "This is not a text file. Save it as CSV in UTF-8."
+_AROUND_KIDS = ",;:\"'`"
 _CHOOSE = ("", "Any")
-_CRITERIA = (
+CRITERIA = (
     "release",
     "phase",
     "capability",
@@ -41,6 +42,7 @@ def why_by_kid(text: str) -> dict[str, str]:
     spared = {}
     for line in text.splitlines():
         kid, _, why = line.strip().partition(" ")
+        kid = kid.strip(_AROUND_KIDS)
         if kid:
             spared[kid] = why.strip()
     return spared
@@ -145,7 +147,8 @@ class SelectorForm(forms.Form):
     )
     file = forms.FileField(
         label="Or a CSV file",
-        help_text="One key id a line, or a column named kid. At most 20 MB.",
+        help_text="One key id a line, or a column named kid. At most 20 MB. The preview counts its"
+        " lines; the number below does not.",
         required=False,
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
     )
@@ -201,6 +204,7 @@ class SelectorForm(forms.Form):
         self._pasted = read_lines(safe.get("kids", ""), table=False)
         self.lists_kids = self.lists_kids or bool(safe.get("kids", "").strip())
         safe["kids"] = "\n".join(kids)
+        safe["exclusions"] = cut_keys(safe.get("exclusions", ""))
         for name in _WORDS:
             safe[name] = redact(safe.get(name, ""))
         return safe
@@ -232,13 +236,19 @@ class SelectorForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if self.odd_lines and not cleaned.get("skip_odd"):
-            told = f"{_lines(self.odd_lines)} not a key id and was taken out. Nothing has happened"
+        if self.odd_words:
+            told = f"{self.odd_words} and was taken out. Nothing has happened"
             self.add_error("kids", f"{told} yet: check what is left, then preview again.")
         if self.lists_kids and not {"kids", "file"} & set(self.errors) and not self.selector.kids:
             # An empty list must never fall away and leave the other criteria to hit more.
             self.add_error("kids", "None of these is a key of ours. Nothing has happened.")
         return cleaned
+
+    @property
+    def odd_words(self) -> str:
+        """Which lines of what was pasted stop a preview."""
+        skipped = not self.odd_lines or self.cleaned_data.get("skip_odd")
+        return "" if skipped else f"{_lines(self.odd_lines)} not a key id"
 
     @property
     def listed(self) -> Lines | None:
@@ -247,9 +257,11 @@ class SelectorForm(forms.Form):
 
     @property
     def selector(self) -> Selector:
-        """What was chosen; unknown kids are left out where asked."""
-        given = {name: self.cleaned_data.get(name) for name in _CRITERIA}
-        kids = "\n".join([self.cleaned_data.get("kids", ""), *self.cleaned_data.get("file", [])])
+        """What was chosen; unknown kids are left out where asked. Of what was pasted the kids count
+        even where a line beside them is refused: without them the rest would name more.
+        """
+        given = {name: self.cleaned_data.get(name) for name in CRITERIA}
+        kids = "\n".join([self.data.get("kids", ""), *self.cleaned_data.get("file", [])])
         if self.cleaned_data.get("skip_odd"):
             kids = "\n".join(sorted(known_kids(kids)))
         given["kids"] = kids.strip()

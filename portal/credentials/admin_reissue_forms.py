@@ -8,11 +8,12 @@ from portal.credentials.admin_forms import why_by_kid
 from portal.credentials.models import Reissue, Revocation
 from portal.credentials.reissuable import partners_in
 from portal.credentials.services import word_of
+from portal.credentials.targets import cut_keys
 from portal.redaction import redact
 
 
 class ReissueForm(forms.Form):
-    """For whom, but not for whom, and a note. A whole key pasted by mistake is taken out first."""
+    """For whom, but not for whom, and a note. A whole key pasted by mistake is cut first."""
 
     chosen = forms.ChoiceField(
         label="For whom",
@@ -37,6 +38,7 @@ class ReissueForm(forms.Form):
     def __init__(self, data: Any = None, *, case: Revocation) -> None:
         if data is not None:
             data = data.copy()
+            data["exclusions"] = cut_keys(data.get("exclusions", ""))
             for name in ("exclusions", "note"):
                 data[name] = redact(data.get(name, ""))
         super().__init__(data)

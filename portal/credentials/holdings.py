@@ -7,6 +7,7 @@ from accounts.models import User
 from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import (
+    STOPPED,
     can_request_credential,
     can_withdraw_grant,
     has_room_for_test_key,
@@ -14,7 +15,7 @@ from portal.credentials.policies import (
     slot_is_claimable,
 )
 from portal.credentials.selectors import kept_organizations
-from portal.credentials.targets import barred_grants
+from portal.credentials.targets import barred_grants, stopped_by_cases
 from portal.credentials.usage import Use, use_of
 from portal.credentials.verification import explain_many
 from portal.verdict import Verdict
@@ -47,6 +48,9 @@ ADVICE: dict[str, str] = {
 }
 
 
+_SLOTS = (CredentialStatus.REQUESTED, CredentialStatus.READY)
+
+
 @dataclass(frozen=True)
 class Key:
     """One key and what a gateway would say about it now."""
@@ -56,6 +60,7 @@ class Key:
     claimable: Verdict
     rotatable: Verdict
     replaced_by: Credential | None  # the key in its place, while that one is in use
+    stopped: bool = False  # by a case, before anybody has claimed it
 
     @property
     def blocked(self) -> bool:
@@ -66,7 +71,7 @@ class Key:
     @property
     def unclaimed(self) -> bool:
         """Refused only because nobody has claimed it yet."""
-        return self.credential.status in (CredentialStatus.REQUESTED, CredentialStatus.READY)
+        return self.credential.status in _SLOTS and not self.stopped
 
     @property
     def advice(self) -> str:
@@ -104,9 +109,11 @@ class Holding:
 
 
 def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
-    """The grants with their keys, each judged by the one decision function; five statements."""
+    """The grants with their keys, each judged by the one decision function; six statements."""
     grants = list(grants)
-    kids = [key.kid for grant in grants for key in grant.credentials.all()]
+    keys = [key for grant in grants for key in grant.credentials.all()]
+    kids = [key.kid for key in keys]
+    stopped = stopped_by_cases(key.pk for key in keys)
     verdicts, barred, use = explain_many(kids), barred_grants(grants), use_of(grants)
     kept = set(kept_organizations(user))
     return [
@@ -115,6 +122,7 @@ def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
             user,
             verdicts,
             use[grant.pk],
+            stopped,
             barred=grant.pk in barred,
             keeps=grant.holder_id == user.pk or grant.organization_id in kept,
         )
@@ -123,10 +131,20 @@ def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
 
 
 def _holding(
-    grant: Grant, user: User, verdicts: dict[str, Verdict], use: Use, *, barred: bool, keeps: bool
+    grant: Grant,
+    user: User,
+    verdicts: dict[str, Verdict],
+    use: Use,
+    stopped: set[int],
+    *,
+    barred: bool,
+    keeps: bool,
 ) -> Holding:
     asked = {"barred": barred, "keeps": keeps}
-    keys = [_key(key, grant, user, verdicts[key.kid], **asked) for key in grant.credentials.all()]
+    keys = [
+        _key(key, grant, user, verdicts[key.kid], stopped=key.pk in stopped, **asked)
+        for key in grant.credentials.all()
+    ]
     return Holding(
         grant=grant,
         keys=[key for key in keys if key.credential.is_live],
@@ -140,15 +158,24 @@ def _holding(
 
 
 def _key(
-    credential: Credential, grant: Grant, user: User, verdict: Verdict, *, barred: bool, keeps: bool
+    credential: Credential,
+    grant: Grant,
+    user: User,
+    verdict: Verdict,
+    *,
+    stopped: bool,
+    barred: bool,
+    keeps: bool,
 ) -> Key:
     credential.grant = grant
+    stopped = stopped and credential.status in _SLOTS
     return Key(
         credential=credential,
         verdict=verdict,
-        claimable=slot_is_claimable(user, credential, keeps=keeps),
+        claimable=STOPPED if stopped else slot_is_claimable(user, credential, keeps=keeps),
         rotatable=key_is_rotatable(user, credential, barred=barred, keeps=keeps),
         replaced_by=_in_place_of(credential, grant),
+        stopped=stopped,
     )
 
 

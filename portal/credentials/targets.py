@@ -23,6 +23,7 @@ from portal.redaction import redact
 
 _KID = re.compile(r"[0-9A-Za-z]{16}")
 _KID_IN_KEY = re.compile(r"tpk_(?:live|test)_([0-9A-Za-z]{16})(?![0-9A-Za-z])")
+_WHOLE_KEY = re.compile(_KID_IN_KEY.pattern + r"(?:_[0-9A-Za-z]*)?")
 _BETWEEN_KIDS = re.compile(r"[\s,;\"'`]+")
 MOST_KIDS = 100_000
 
@@ -201,6 +202,16 @@ def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) 
     return set(of_these.values_list("pk", flat=True))
 
 
+def stopped_by_cases(credential_ids: Iterable[int]) -> set[int]:
+    """Of these keys those that every door refuses for a case, as facts.py reads it: one that is
+    confirmed, whether or not it is written on the key yet, or that holds its keys for now.
+    """
+    confirmed = Q(revocation__confirmed_at__isnull=False)
+    held = Q(revocation__contained_at__isnull=False, revocation__released_at__isnull=True)
+    items = RevocationItem.objects.filter(confirmed | held, credential__in=list(credential_ids))
+    return set(items.values_list("credential", flat=True))
+
+
 def _killed_by(case: Revocation) -> QuerySet:
     """Items of its keys that it revoked, or whose keepers were a moment quicker; not of those that
     staff had revoked before, which was another decision.
@@ -270,6 +281,11 @@ def kids_meant(text: str) -> list[str]:
 def _cut(word: str) -> str:
     found = _KID_IN_KEY.search(word)
     return found[1] if found else word
+
+
+def cut_keys(text: str) -> str:
+    """The text with every whole key in it cut down to its kid."""
+    return _WHOLE_KEY.sub(r"\1", text)
 
 
 def known_kids(text: str) -> set[str]:

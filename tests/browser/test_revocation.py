@@ -83,6 +83,25 @@ def test_from_choosing_to_the_report(open_page, phase):
     assert download.value.suggested_filename == f"{case.ref}.csv"
 
 
+def test_the_count_leaves_the_file_at_home(open_page, phase):
+    """It is asked for at every change, and a file may be twenty megabytes."""
+    page = open_page()
+    become(page, session_of(staff("incident_responder")))
+    page.goto("/admin/credentials/revocation/add/")
+    page.get_by_label("Or a CSV file").set_input_files(
+        {"name": "leak.csv", "mimeType": "text/csv", "buffer": b"kid\nIn-the-file\n"}
+    )
+    with page.expect_request("**/revocation/count/") as asked:
+        page.get_by_role("combobox", name="Phase").select_option("Halcyon: Early partners")
+    expect(page.get_by_role("status").filter(has_text="7 live keys")).to_be_visible()
+    sent = asked.value.post_data_buffer
+    assert b'name="phase"' in sent
+    assert b"leak.csv" not in sent
+    assert b"In-the-file" not in sent
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("Line 2 is of the file not a key id.").first).to_be_visible()
+
+
 def test_grants_and_keys(open_page, phase):
     page = open_page(width=360, scheme="dark")
     become(page, session_of(staff("incident_responder")))

@@ -3,7 +3,9 @@
 import pytest
 
 from accounts.models import Organization
+from portal.credentials import services
 from portal.credentials.models import Revocation
+from portal.credentials.verification import explain
 from portal.programs.models import RolloutPhase
 from tests.factories.accounts import OrganizationFactory
 from tests.factories.applications import ApplicationFactory
@@ -69,6 +71,35 @@ def test_of_several_the_live_keys_are_carried(desk, address, things, keys):
     form = tick(desk, address, things).context["form"]
     assert set(form["kids"].value().split()) == {key.kid for key in keys}
     assert not Revocation.objects.exists()
+
+
+def test_of_several_it_is_said_that_keys_to_come_are_not_meant(desk, address, things, keys):
+    said = "Keys that come later are not meant"
+    noun = "organisations" if LISTS[address] is Organization else "rollout phases"
+    page = tick(desk, address, things[:2]).text
+    assert f"These are the keys that the {noun} you ticked have now. {said}" in page
+    assert said not in tick(desk, address, things[:1], follow=True).text
+    assert said not in tick(desk, address, things[2:], follow=True).text
+
+
+def test_keys_that_come_to_several_later_do_not_stop_their_case(desk, address, things, keys):
+    """What the page says, held against what happens."""
+    kids = tick(desk, address, things).context["form"]["kids"].value()
+    asked = {"title": "A dump", "severity": "high", "reason": "incident", "kids": kids}
+    desk.post(NEW_CASE, asked)
+    given = "organization" if LISTS[address] is Organization else "phase"
+    application = ApplicationFactory(status="granted", **{given: things[0]})
+    later = make_live_key(grant__application=application)[0]
+    case = Revocation.objects.get()
+    services.start_revocation(
+        revocation_id=case.pk,
+        digest=case.digest,
+        typed_count=str(case.count),
+        typed_word=services.word_of(case.digest),
+        by=staff("incident_responder"),
+    )
+    assert not explain(keys[0].kid)
+    assert explain(later.kid)
 
 
 def test_without_a_live_key_there_is_nothing_to_revoke(desk, address, things):

@@ -625,15 +625,37 @@ def test_telling_is_paused_and_goes_on(desk, phase, keys, who):
 
 
 def test_the_count_is_told_while_the_form_is_filled_in(desk, phase, keys):
-    def count(**given):
-        return " ".join(re.sub(r"<[^>]+>", " ", desk.post(f"{CASES}count/", given).text).split())
-
-    assert count() == "Say which keys: by one criterion at least."
-    assert count(phase=phase.ref) == "3 live keys of 3 holders"
+    assert counted(desk) == "No key is named yet. The lines of a file are counted at the preview."
+    assert counted(desk, phase=phase.ref) == "3 live keys of 3 holders"
     partner = keys[0].grant.organization
-    assert count(phase=phase.ref, organization=partner.ref) == "2 live keys of 2 holders"
-    assert count(phase=phase.ref, kids=keys[2].kid) == "1 live key of 1 holder"
-    assert count(person="nobody@else.example").startswith("Nothing is known as")
+    assert counted(desk, phase=phase.ref, organization=partner.ref) == "2 live keys of 2 holders"
+    assert counted(desk, phase=phase.ref, kids=keys[2].kid) == "1 live key of 1 holder"
+    assert counted(desk, person="nobody@else.example").startswith("Nothing is known as")
+
+
+def counted(desk, **given):
+    return " ".join(re.sub(r"<[^>]+>", " ", desk.post(f"{CASES}count/", given).text).split())
+
+
+def test_the_count_is_what_the_preview_will_hit(desk, phase, keys):
+    alive = f"{keys[0].kid} night service\n{keys[1].kid}"
+    told = counted(desk, phase=phase.ref, exclusions=alive)
+    assert told == "1 live key of 1 holder; 2 stay alive"
+    stranger = make_live_key()[0]
+    told = counted(desk, phase=phase.ref, exclusions=f"{stranger.kid} is elsewhere")
+    assert told == "3 live keys of 3 holders; 1 key to leave alive is not among them"
+
+
+def test_the_count_tells_odd_lines_and_never_more_than_was_named(desk, phase, keys):
+    odd = f"{keys[0].kid}\nwhat is this"
+    line = "Line 2 is not a key id."
+    assert counted(desk, phase=phase.ref, kids=odd) == f"{line} 1 live key of 1 holder"
+    skipped = counted(desk, phase=phase.ref, kids=odd, skip_odd="on")
+    assert skipped == "1 live key of 1 holder"
+    for given in ({"kids": "what is this"}, {"kids": KEYS_UNKNOWN, "skip_odd": "on"}):
+        assert counted(desk, phase=phase.ref, **given).endswith("None of these is a key of ours.")
+    wrong = counted(desk, phase=phase.ref, issued_from="yesterday")
+    assert wrong == "Enter a valid date/time."
 
 
 def test_lines_that_are_no_key_can_be_left_out(desk, phase, keys):
@@ -660,6 +682,38 @@ def test_exclusions_are_typed_with_their_reasons(desk, phase, keys):
     assert "Runs the night service." in desk.get(at(case)).text
     refused = choose(desk, "phase", phase.ref, exclusions=keys[1].kid)
     assert "Say of each key that stays alive why." in refused.text
+
+
+def test_a_whole_key_among_those_to_leave_alive_is_cut_to_its_kid(desk, phase, keys):
+    spared, token = make_live_key(grant__application__phase=phase)
+    secret = token.split("_")[3]
+    page = choose(desk, "phase", phase.ref, exclusions=token)
+    assert page.context["form"]["exclusions"].value() == spared.kid
+    assert secret not in page.text
+    choose(desk, "phase", phase.ref, exclusions=f'"{token}", runs {token} at night')
+    (left,) = Revocation.objects.get().exclusions.all()
+    assert (left.credential, left.reason) == (spared, f"runs {spared.kid} at night")
+
+
+def test_again_drops_what_needs_no_sparing_any_more(desk, phase, keys, who):
+    exclusions = {keys[0].kid: "Night service.", keys[1].kid: "Warned by phone."}
+    case = services.preview_revocation(
+        selector=Selector(phase=phase.ref),
+        reason="incident",
+        note="",
+        by=who,
+        exclusions=exclusions,
+    )
+    revoke_credential(kid=keys[0].kid, reason="misuse", by=responder())
+    page = desk.get(f"{CASES}add/?again={case.ref}")
+    left = page.context["form"]["exclusions"].value()
+    assert left == f"{keys[1].kid} Warned by phone."
+    said = f"Dead by now, so taken out of the keys to leave alive: {keys[0].kid}."
+    assert said in page.text
+    choose(desk, "phase", phase.ref, exclusions=left)
+    assert Revocation.objects.first().count == 1
+    again_ = desk.get(f"{CASES}add/?again={Revocation.objects.first().ref}")
+    assert "Dead by now" not in again_.text
 
 
 # --- Refusals ----------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ import pytest
 from django.utils import timezone
 
 from accounts.enums import MemberRole
-from portal.credentials import secrets
+from portal.credentials import secrets, services
 from portal.credentials.models import Credential, CredentialUse, Grant
 from portal.credentials.services import (
     issue_credential,
     revoke_credential,
     suspend_grant,
 )
+from portal.credentials.targets import Selector
 from portal.credentials.verification import explain, verify
 from portal.mail.models import OutgoingMail
 from portal.programs.services import halt_phase, publish_agreement
@@ -230,6 +231,21 @@ def test_sent_again_it_is_refused_and_the_holder_told(client, fresh):
     assert "cannot be claimed now" in client.get(claim_page(slot)).content.decode()
     told = OutgoingMail.objects.filter(template="credentials/second_claim_refused")
     assert told.count() == 1
+
+
+def test_a_slot_that_a_case_holds_is_offered_to_nobody(client, fresh):
+    slot, by = stories.ready(by=fresh), stories.responder()
+    case = services.preview_revocation(
+        selector=Selector(kids=slot.kid), reason="incident", note="", by=by
+    )
+    assert claim_page(slot) in client.get("/access/").text
+    services.contain_revocation(revocation_id=case.pk, by=by)
+    page = client.get("/access/").text
+    assert claim_page(slot) not in page
+    assert "it works once it is claimed" not in page
+    for said in (page, client.get(claim_page(slot)).text):
+        assert "The programme has revoked or paused this key, so it cannot be claimed." in said
+    assert client.post(claim_page(slot)).status_code == 403
 
 
 def test_a_slot_that_ran_out_is_explained_and_not_claimed(client, fresh):

@@ -14,7 +14,6 @@ from portal.credentials.admin_views.cases import (
     cancel_revocation,
     confirm_revocation,
     contain_revocation,
-    count_keys,
     export_case,
     new_revocation,
     pause_revocation,
@@ -24,6 +23,7 @@ from portal.credentials.admin_views.cases import (
     show_case,
     show_headway,
 )
+from portal.credentials.admin_views.counting import count_keys
 from portal.credentials.admin_views.freezes import (
     ask_to_lift,
     keep_freeze,

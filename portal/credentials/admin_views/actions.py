@@ -20,6 +20,10 @@ from portal.programs.models import RolloutPhase
 
 # By what a case names one of them.
 _CRITERIA = {Organization: "organization", RolloutPhase: "phase"}
+_KEYS_OF_NOW = (
+    "These are the keys that the {} you ticked have now. Keys that come later are not meant: to"
+    " catch those too, freeze each, or make a case for each."
+)
 
 
 @admin.action(description="Revoke selected keys…", permissions=["revoke"])
@@ -41,7 +45,10 @@ def revoke_keys_of_selected(desk: Any, request: HttpRequest, rows: QuerySet) -> 
     """Of one the case names it, so that keys to come are meant as well; of several their keys."""
     some = list(rows[:2])
     if len(some) != 1:
-        return revoke_selected(desk, request, rows)
+        answer = revoke_selected(desk, request, rows)
+        if answer is not None:
+            messages.warning(request, _KEYS_OF_NOW.format(rows.model._meta.verbose_name_plural))
+        return answer
     asked = urlencode({_CRITERIA[rows.model]: some[0].ref})
     return HttpResponseRedirect(f"{reverse('admin:credentials_revocation_add')}?{asked}")
 

@@ -10,12 +10,10 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Count
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
 
 from accounts.reauthentication import fresh_sign_in_required, is_fresh
 from accounts.requests import SignedInRequest
@@ -29,7 +27,7 @@ from portal.credentials.lifecycle import REVOCATION_EVENT
 from portal.credentials.models import Revocation
 from portal.credentials.proof import door_proofs, proof_report, seconds_to_zero
 from portal.credentials.reissue_policies import can_reissue
-from portal.credentials.targets import THINGS, Selector, live_credentials
+from portal.credentials.targets import THINGS, Selector
 from portal.errors import DomainError
 from portal.form_errors import tell
 from portal.mail.selectors import failing_mails, post_of_case
@@ -50,7 +48,7 @@ def new_revocation(request: SignedInRequest, kids: list[str] | None = None) -> H
     if not policies.can_revoke_in_bulk(request.user):
         raise PermissionDenied
     asked = request.method == "POST" and kids is None
-    initial = {"kids": "\n".join(kids)} if kids else _asked_for(request)
+    initial = {"kids": "\n".join(kids)} if kids else {} if asked else _asked_for(request)
     form = SelectorForm(
         request.POST if asked else None, request.FILES if asked else None, initial=initial
     )
@@ -75,30 +73,21 @@ def _asked_for(request: SignedInRequest) -> dict[str, Any]:
     if earlier is None:
         return {name: request.GET[name] for name in THINGS if name in request.GET}
     selector = Selector.from_json(earlier.selector)
-    spared = earlier.exclusions.select_related("credential")
     return {
         **selector.given,
         **{name: getattr(earlier, name) for name in _OF_THE_CASE if name != "exclusions"},
-        "exclusions": "\n".join(f"{each.credential.kid} {each.reason}" for each in spared),
+        "exclusions": "\n".join(_still_spared(request, earlier)),
     }
 
 
-@never_cache
-@require_POST
-@sensitive_post_parameters("kids", "note", "exclusions")
-def count_keys(request: SignedInRequest) -> HttpResponse:
-    """How many keys the form names as it stands, asked for by htmx while somebody fills it in."""
-    if not policies.can_revoke_in_bulk(request.user):
-        raise PermissionDenied
-    form = SelectorForm(request.POST, request.FILES)
-    form.is_valid()  # what is still empty is no reason not to count
-    answer: dict[str, Any] = {}
-    try:
-        hit = live_credentials(form.selector, rehearsal=bool(form.cleaned_data.get("rehearsal")))
-        answer = hit.aggregate(keys=Count("pk"), holders=Count("grant__holder", distinct=True))
-    except DomainError as error:
-        answer = {"error": error.message}
-    return TemplateResponse(request, "admin/credentials/parts/count.html", answer)
+def _still_spared(request: SignedInRequest, earlier: Revocation) -> list[str]:
+    """Keys that died since need no sparing, and a preview refuses them: the page says so."""
+    spared = list(earlier.exclusions.select_related("credential"))
+    dead = [each.credential.kid for each in spared if not each.credential.is_live]
+    if dead:
+        shown = ", ".join(dead[:5]) + (f" and {len(dead) - 5:,} more" if len(dead) > 5 else "")
+        messages.info(request, f"Dead by now, so taken out of the keys to leave alive: {shown}.")
+    return [f"{each.credential.kid} {each.reason}" for each in spared if each.credential.is_live]
 
 
 @never_cache

@@ -13,7 +13,7 @@ from portal.credentials.lifecycle import CREDENTIAL_EVENT
 from portal.credentials.models import Credential
 from portal.credentials.secrets import Minted, mint
 from portal.credentials.services.minting import KEY_LIFE, narrow_scopes
-from portal.credentials.services.moving import lock_grant, record_credential
+from portal.credentials.services.moving import announce_birth, lock_grant, record_credential
 from portal.credentials.services.naming import as_name
 from portal.credentials.services.reminding import first_reminder
 from portal.errors import Conflict
@@ -54,6 +54,7 @@ def _claim(
     The locks come first, so that no revocation passes in between: whoever waited for one is told
     that the key was revoked, not that somebody else has claimed it.
     """
+    announce_birth()  # of its secret: a case that stops the slot comes before this, or after
     grant = lock_grant(credential.grant_id)
     credential = Credential.objects.select_for_update().get(pk=credential.pk)
     credential.grant = grant

@@ -8,13 +8,19 @@ from django.utils import timezone
 from portal.credentials import secrets
 from portal.credentials.models import Credential, Grant
 from portal.credentials.services import (
+    cancel_revocation,
     claim_credential,
+    contain_revocation,
     issue_credential,
+    preview_revocation,
     request_credential,
     revoke_credential,
+    start_revocation,
     suspend_grant,
+    word_of,
 )
 from portal.credentials.services.claiming import KEY_LIFE
+from portal.credentials.targets import Selector
 from portal.credentials.verification import verify
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
@@ -83,6 +89,31 @@ def test_a_second_claim_shows_nothing_is_logged_and_told_to_the_holder_once():
     assert Credential.objects.values().get() == before
     alarms = OutgoingMail.objects.filter(template="credentials/second_claim_refused")
     assert [mail.to for mail in alarms] == [slot.grant.holder.email]
+
+
+def preview_of(slot, by):
+    return preview_revocation(selector=Selector(kids=slot.kid), reason="incident", note="", by=by)
+
+
+def test_a_slot_that_a_case_holds_is_claimed_once_it_is_let_go():
+    slot, by = stories.ready(), stories.responder()
+    case = contain_revocation(revocation_id=preview_of(slot, by).pk, by=by)
+    assert refusal(slot, slot.grant.holder) == "stopped_by_staff"
+    cancel_revocation(revocation_id=case.pk, by=stories.responder())
+    assert works(slot, claim(slot).token)
+
+
+def test_a_slot_of_a_confirmed_case_is_dead_before_it_is_written_on_it(settings):
+    settings.REVOCATION_CHUNK = 1
+    first, by = stories.ready(), stories.responder()
+    slot = stories.ready()
+    case = preview_revocation(
+        selector=Selector(kids=f"{first.kid} {slot.kid}"), reason="incident", note="", by=by
+    )
+    typed = {"typed_count": "2", "typed_word": word_of(case.digest)}
+    start_revocation(revocation_id=case.pk, digest=case.digest, by=by, **typed)
+    unmarked = Credential.objects.get(status="ready")
+    assert refusal(unmarked, unmarked.grant.holder) == "stopped_by_staff"
 
 
 @pytest.fixture
