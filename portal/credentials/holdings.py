@@ -7,7 +7,6 @@ from accounts.models import User
 from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import (
-    STOPPED,
     can_request_credential,
     can_withdraw_grant,
     has_room_for_test_key,
@@ -15,7 +14,7 @@ from portal.credentials.policies import (
     slot_is_claimable,
 )
 from portal.credentials.selectors import kept_organizations
-from portal.credentials.targets import barred_grants, stopped_by_cases
+from portal.credentials.targets import STOPPED_SLOT, barred_grants, stopped_by_cases
 from portal.credentials.usage import Use, use_of
 from portal.credentials.verification import explain_many
 from portal.verdict import Verdict
@@ -172,7 +171,7 @@ def _key(
     return Key(
         credential=credential,
         verdict=verdict,
-        claimable=STOPPED if stopped else slot_is_claimable(user, credential, keeps=keeps),
+        claimable=STOPPED_SLOT if stopped else slot_is_claimable(user, credential, keeps=keeps),
         rotatable=key_is_rotatable(user, credential, barred=barred, keeps=keeps),
         replaced_by=_in_place_of(credential, grant),
         stopped=stopped,

@@ -10,7 +10,7 @@ from portal.credentials.enums import CredentialStatus, GrantStatus, KeyKind, Rev
 from portal.credentials.lifecycle import GRANT_TRANSITIONS, LIVE, OCCUPYING
 from portal.credentials.models import Credential, Freeze, Grant, Revocation
 from portal.credentials.selectors import KEEPERS
-from portal.credentials.targets import barred_grants, stopped_by_cases
+from portal.credentials.targets import STOPPED_SLOT, barred_grants, stopped_by_cases
 from portal.verdict import Verdict, allow, deny
 
 MOST_LIVE_KEYS = 2  # of each kind
@@ -19,11 +19,6 @@ _NOT_KEPT = deny(
     "not_yours", "Only the holder, and whoever looks after their organisation's keys, can do this."
 )
 _SUSPENDED = deny("account_suspended", "Your account is suspended; write to us.")
-# Of a slot in a case: its secret would be refused from birth, and claimed after the key's end.
-STOPPED = deny(
-    "stopped_by_staff",
-    "The programme has revoked or paused this key, so it cannot be claimed. Write to us.",
-)
 _NO_PERMISSION = deny("no_permission", "Only an incident responder can do this.")
 _UNDECIDED = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
 _UNDER_WAY = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
@@ -56,7 +51,7 @@ def can_claim_credential(user: User, credential: Credential) -> Verdict:
     """Whoever looks after the grant's keys, while it can still be given to its holder."""
     may_claim = slot_is_claimable(user, credential)
     if may_claim and stopped_by_cases([credential.pk]):
-        return STOPPED
+        return STOPPED_SLOT
     return _can_be_handed(user, credential.grant) if may_claim else may_claim
 
 

@@ -20,6 +20,7 @@ from portal.credentials.models import Credential, Grant, Revocation, RevocationI
 from portal.errors import Invalid
 from portal.programs.models import Capability, ModelRelease, RolloutPhase
 from portal.redaction import redact
+from portal.verdict import deny
 
 _KID = re.compile(r"[0-9A-Za-z]{16}")
 _KID_IN_KEY = re.compile(r"tpk_(?:live|test)_([0-9A-Za-z]{16})(?![0-9A-Za-z])")
@@ -200,6 +201,13 @@ def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) 
     barred = Exists(keys) | Exists(cases) | Exists(items)
     of_these = Grant.objects.filter(barred, pk__in=[each.pk for each in grants])
     return set(of_these.values_list("pk", flat=True))
+
+
+# Its secret would be refused from birth, and the log would have it claimed after the key's end.
+STOPPED_SLOT = deny(
+    "stopped_by_staff",
+    "The programme has revoked or paused this key, so it cannot be claimed. Write to us.",
+)
 
 
 def stopped_by_cases(credential_ids: Iterable[int]) -> set[int]:
