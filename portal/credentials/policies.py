@@ -10,7 +10,7 @@ from portal.credentials.enums import CredentialStatus, GrantStatus, KeyKind, Rev
 from portal.credentials.lifecycle import GRANT_TRANSITIONS, LIVE, OCCUPYING
 from portal.credentials.models import Credential, Freeze, Grant, Revocation
 from portal.credentials.selectors import KEEPERS
-from portal.credentials.targets import STOPPED_SLOT, barred_grants, stopped_by_cases
+from portal.credentials.targets import barred_grants, slot_is_in_no_case
 from portal.verdict import Verdict, allow, deny
 
 MOST_LIVE_KEYS = 2  # of each kind
@@ -49,9 +49,7 @@ def can_accept_offer(user: User, application: Application) -> Verdict:
 
 def can_claim_credential(user: User, credential: Credential) -> Verdict:
     """Whoever looks after the grant's keys, while it can still be given to its holder."""
-    may_claim = slot_is_claimable(user, credential)
-    if may_claim and stopped_by_cases([credential.pk]):
-        return STOPPED_SLOT
+    may_claim = slot_is_claimable(user, credential) and slot_is_in_no_case(credential)
     return _can_be_handed(user, credential.grant) if may_claim else may_claim
 
 

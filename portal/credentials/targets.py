@@ -20,7 +20,7 @@ from portal.credentials.models import Credential, Grant, Revocation, RevocationI
 from portal.errors import Invalid
 from portal.programs.models import Capability, ModelRelease, RolloutPhase
 from portal.redaction import redact
-from portal.verdict import deny
+from portal.verdict import Verdict, allow, deny
 
 _KID = re.compile(r"[0-9A-Za-z]{16}")
 _KID_IN_KEY = re.compile(r"tpk_(?:live|test)_([0-9A-Za-z]{16})(?![0-9A-Za-z])")
@@ -208,6 +208,10 @@ STOPPED_SLOT = deny(
     "stopped_by_staff",
     "The programme has revoked or paused this key, so it cannot be claimed. Write to us.",
 )
+
+
+def slot_is_in_no_case(credential: Credential) -> Verdict:
+    return STOPPED_SLOT if stopped_by_cases([credential.pk]) else allow()
 
 
 def stopped_by_cases(credential_ids: Iterable[int]) -> set[int]:
