@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
+from django.db import OperationalError
 from django.urls import reverse
 
 from portal.credentials import remembered
 from portal.gateway import signing
-from portal.prepared import TextStatement
+from portal.prepared import PATIENCE, TextStatement
 
 TYPE: Final = "statuslist+jwt"
 BLOCK: Final = 1 << 18  # places; migration 0004 shuffles within as many
@@ -31,52 +32,53 @@ TTL: Final = 5  # seconds a reader keeps it, and a state of it is kept here
 HOLDS: Final = 15  # seconds
 
 # Of keys that may have a token somewhere: claimed, and not over before the last of them ended.
-# What is compared is what decides at the doors (portal/credentials/facts.py).
+# What is compared is what decides at the doors (portal/credentials/facts.py): there of one key,
+# here of all. So every table is read once and joined: looking for each key takes eight times it.
+# `good` are the grants under which a key may work, `stopped` the keys that cases stop.
 _REFUSED = TextStatement(
     "status_list",
     """
-    SELECT (SELECT last_value FROM credentials_status_index),
-           EXISTS (SELECT FROM credentials_freeze WHERE level = 'everything' AND lifted_at IS NULL),
-           json_agg(key.status_index)
-    FROM credentials_credential AS key
-    JOIN credentials_grant AS right_ ON right_.id = key.grant_id
-    JOIN accounts_user AS holder ON holder.id = right_.holder_id
-    JOIN programs_rolloutphase AS phase ON phase.id = right_.phase_id
-    JOIN programs_modelrelease AS release ON release.id = phase.release_id
-    LEFT JOIN accounts_organization AS partner ON partner.id = right_.organization_id
-    WHERE key.claimed_at IS NOT NULL
-      AND key.expires_at > statement_timestamp() - interval '2 minutes'
-      AND NOT (
-          key.status = 'active' AND key.expires_at > statement_timestamp()
-          AND right_.status = 'active'
+    WITH terms AS (
+        SELECT DISTINCT ON (release_id) release_id, id, sha256 FROM programs_agreementversion
+        ORDER BY release_id, number DESC),
+    stop AS MATERIALIZED (SELECT level, target FROM credentials_freeze WHERE lifted_at IS NULL),
+    stopped AS (
+        SELECT DISTINCT item.credential_id AS id FROM credentials_revocation AS case_
+        JOIN credentials_revocationitem AS item ON item.revocation_id = case_.id
+        WHERE case_.confirmed_at IS NOT NULL
+           OR (case_.contained_at IS NOT NULL AND case_.released_at IS NULL)),
+    good AS (
+        SELECT right_.id FROM credentials_grant AS right_
+        JOIN accounts_user AS holder ON holder.id = right_.holder_id
+        JOIN programs_rolloutphase AS phase ON phase.id = right_.phase_id
+        JOIN programs_modelrelease AS release ON release.id = phase.release_id
+        LEFT JOIN accounts_organization AS partner ON partner.id = right_.organization_id
+        LEFT JOIN accounts_membership AS membership
+          ON membership.organization_id = partner.id AND membership.user_id = right_.holder_id
+        LEFT JOIN terms ON terms.release_id = release.id
+        LEFT JOIN programs_signature AS signature
+          ON signature.agreement_id = terms.id AND signature.user_id = right_.holder_id
+             AND signature.sha256 = terms.sha256
+        WHERE right_.status = 'active'
           AND right_.starts_at <= statement_timestamp() AND statement_timestamp() < right_.ends_at
           AND holder.is_active AND holder.suspended_at IS NULL
           AND phase.halted_at IS NULL
-          AND (partner.id IS NULL OR (partner.suspended_at IS NULL AND EXISTS (
-              SELECT FROM accounts_membership AS membership
-              WHERE membership.organization_id = partner.id
-                AND membership.user_id = right_.holder_id)))
-          AND COALESCE((
-              SELECT EXISTS (
-                  SELECT FROM programs_signature AS signature
-                  WHERE signature.agreement_id = agreement.id
-                    AND signature.user_id = right_.holder_id
-                    AND signature.sha256 = agreement.sha256)
-              FROM programs_agreementversion AS agreement
-              WHERE agreement.release_id = phase.release_id
-              ORDER BY agreement.number DESC LIMIT 1), true)
-          AND NOT EXISTS (
-              SELECT FROM credentials_freeze AS stop
-              WHERE stop.lifted_at IS NULL
-                AND (stop.level, stop.target) IN (
-                    ('release', release.ref), ('phase', phase.ref),
-                    ('organization', partner.ref), ('person', holder.ref)))
-          AND NOT EXISTS (
-              SELECT FROM credentials_revocationitem AS item
-              JOIN credentials_revocation AS case_ ON case_.id = item.revocation_id
-              WHERE item.credential_id = key.id
-                AND (case_.confirmed_at IS NOT NULL
-                     OR (case_.contained_at IS NOT NULL AND case_.released_at IS NULL))))
+          AND (partner.id IS NULL OR (partner.suspended_at IS NULL AND membership.id IS NOT NULL))
+          AND (terms.id IS NULL OR signature.id IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM stop WHERE level = 'release' AND target = release.ref)
+          AND NOT EXISTS (SELECT FROM stop WHERE level = 'phase' AND target = phase.ref)
+          AND NOT EXISTS (SELECT FROM stop WHERE level = 'organization' AND target = partner.ref)
+          AND NOT EXISTS (SELECT FROM stop WHERE level = 'person' AND target = holder.ref))
+    SELECT (SELECT last_value FROM credentials_status_index),
+           EXISTS (SELECT FROM stop WHERE level = 'everything'),
+           json_agg(key.status_index)
+    FROM credentials_credential AS key
+    LEFT JOIN good ON good.id = key.grant_id
+    LEFT JOIN stopped ON stopped.id = key.id
+    WHERE key.claimed_at IS NOT NULL
+      AND key.expires_at > statement_timestamp() - interval '2 minutes'
+      AND NOT (key.status = 'active' AND key.expires_at > statement_timestamp()
+               AND good.id IS NOT NULL AND stopped.id IS NULL)
     """,
 )
 
@@ -127,10 +129,13 @@ def aggregation() -> str:
 
 def _current() -> str:
     """What is kept, while nothing at all was taken away since: gateways ask the same again and
-    again. One thread builds it anew, so that many who ask at once cost as much as one.
+    again. One thread builds it anew, so that many who ask at once cost as much as one; and as
+    anybody may ask, nobody waits behind others longer than for PostgreSQL itself.
     """
     global _kept  # noqa: PLW0603 - one for each process, exchanged as a whole
-    with _building:
+    if not _building.acquire(timeout=PATIENCE):
+        raise OperationalError("Others wait for the database already.")
+    try:
         remembered.prove(0.0)
         # Before it is read: what comes in between is then looked for again the next time.
         moment, kept = remembered.moment(), _kept
@@ -139,6 +144,8 @@ def _current() -> str:
         until = time.monotonic() + TTL
         _kept = _Kept(_build(), moment, until)
         return _kept.lst
+    finally:
+        _building.release()
 
 
 def _build() -> str:

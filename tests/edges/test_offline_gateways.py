@@ -12,15 +12,17 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import Membership
-from portal.credentials import remembered
+from portal.credentials import remembered, services
 from portal.credentials.models import Credential, Epoch, Freeze
 from portal.gateway import offline_views, snapshot, statuslist
 from portal.gateway.limits import MOST_FAILURES
 from tests.edges.programs import Key
 from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.cases import confirmed_case, contained_case
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
 from tests.factories.programs import AgreementVersionFactory, ModelReleaseFactory
+from tests.factories.stories import responder
 from tests.factories.tokens import unpacked
 from tests.processes import until
 
@@ -354,7 +356,26 @@ LEVELS = {
     "frozen organization": lambda c: freeze("organization", c.grant.organization.ref),
     "frozen phase": lambda c: freeze("phase", c.grant.phase.ref),
     "frozen release": lambda c: freeze("release", c.grant.phase.release.ref),
+    "contained": lambda c: contained_case(responder(), c),
+    "confirmed": lambda c: confirmed_case(responder(), c),
 }
+
+
+def test_a_case_that_let_its_keys_go_refuses_none(client, key):
+    case = contained_case(responder(), key.credential)
+    assert places(client) == [key.credential.status_index]
+    services.cancel_revocation(revocation_id=case.pk, by=responder())
+    remembered.forget_all()
+    statuslist._kept = None
+    assert places(client) == []
+
+
+def test_nobody_waits_behind_others_for_longer_than_for_the_database(client, key, monkeypatch):
+    monkeypatch.setattr(statuslist, "PATIENCE", 0.05)
+    with statuslist._building:
+        response = client.get(LIST)
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert client.get(LIST).status_code == 200
 
 
 @pytest.mark.parametrize("level", LEVELS)

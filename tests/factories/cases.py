@@ -22,6 +22,13 @@ def confirmed_case(by, *keys, second=None, **given):
     return case
 
 
+def contained_case(by, *keys):
+    """Held as they are, neither revoked nor let go."""
+    selector = Selector(kids="\n".join(key.kid for key in keys))
+    case = services.preview_revocation(selector=selector, reason="incident", note="", by=by)
+    return services.contain_revocation(revocation_id=case.pk, by=by)
+
+
 def finished_case(by, *keys, **given):
     """The same with every key marked and every partner told."""
     case = confirmed_case(by, *keys, **given)
