@@ -17,6 +17,7 @@ MEASURES = {
     "authorize": "doors",
     "authorize_within": "doors",
     "verify_tokens": "tokens",
+    "timing": "timing",
     "stop": "revoking",
     "preview": "revoking",
     "revoke": "revoking",
@@ -24,6 +25,7 @@ MEASURES = {
     "issue": "issuing",
     "freeze": "freezing",
     "verify_in_run": "running",
+    "seen": "seen",
 }
 
 

@@ -78,10 +78,12 @@ def _seed(keys: int, folder: Path) -> Seeded:
     return Seeded(*seed(keys, folder))
 
 
-def serve(application: str, port: int, stack: ExitStack, env: dict[str, str]) -> str:
+def serve(
+    application: str, port: int, stack: ExitStack, env: dict[str, str], workers: int = WORKERS
+) -> str:
     """Start a WSGI application as `make run` does, with one thread a worker; return its address."""
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", str(WORKERS), "--blocking-threads", "1"]
+    command += ["--port", str(port), "--workers", str(workers), "--blocking-threads", "1"]
     server = subprocess.Popen(  # noqa: S603 - ours
         [*command, "--log-level", "warning", application], cwd=ROOT, env={**os.environ, **env}
     )

@@ -6,7 +6,6 @@ from django.db import transaction
 from bench import seed as seeding
 from portal.applications.services.moving import lock_application
 from portal.audit.services import System
-from portal.credentials import secrets
 from portal.credentials.models import Credential
 from portal.credentials.services import issue_credential, open_grant
 from portal.credentials.verification import verify
@@ -18,8 +17,7 @@ BENCH = System("bench")
 
 
 @pytest.fixture
-def seeded(tmp_path, monkeypatch):
-    monkeypatch.setattr(secrets, "_random", secrets._random)  # put back what the bench replaces
+def seeded(tmp_path):
     return seeding.seed(100, tmp_path)
 
 
