@@ -9,11 +9,12 @@ from django.db.models import QuerySet
 from accounts.models import Organization, User
 from accounts.services import reinstate_organization, suspend_organization
 from bench import incidents, tables
+from bench.copies import copied
 from bench.rounds import Result, in_turns, timed, times
 from bench.rounds import rates as in_rates
-from bench.seed import responder
+from bench.seed import responder, two_responders
 from bench.stack import Stack
-from portal.credentials.models import Credential, Revocation
+from portal.credentials.models import Credential
 from portal.credentials.services.killing import kill_credentials
 from portal.programs.models import RolloutPhase
 from portal.programs.services import halt_phase, resume_phase
@@ -85,30 +86,32 @@ def _ordinary(last: int, by: User) -> None:
 
 
 def preview(_stack: Stack) -> list[Result]:
-    """A case over every key, previewed and confirmed; the floor of each is one bare statement:
-    the items' INSERT, and the UPDATE with its INSERT, on the same tables.
+    """A case over every key, previewed, and confirmed by two; the floor of each is one bare
+    statement: a list of the keys, and the UPDATE with its INSERT of an event each.
+
+    What is confirmed stays so, hence it is done on a copy; its time is that of both people's steps.
     """
     by = responder()
     (last,) = tables.rows("SELECT max(id) FROM credentials_credential")[0]
     size = Credential.objects.count()
-    cases: list[Revocation] = []
-
-    def confirmed() -> float:
-        case = cases.pop() if cases else incidents.preview(by)
-        seconds = timed(lambda: incidents.confirm(case, by))
-        incidents.must_be_dead(case)
-        incidents.forget(case)
-        tables.revive("credentials_credential")
-        return seconds
-
     seconds = in_turns(
         ROUNDS,
-        lambda: timed(lambda: cases.append(incidents.preview(by))),
+        lambda: timed(lambda: incidents.preview(by)),
         lambda: timed(_bare_items),
-        confirmed,
+        _confirmed,
         partial(_killed, "credentials_credential", size, partial(_bare, last, by)),
     )
     return [times("preview_ms", *seconds[:2]), times("confirm_ms", *seconds[2:])]
+
+
+def _confirmed() -> float:
+    with copied():
+        people = two_responders()
+        case = incidents.preview(people[0])
+        incidents.must_be_alive(case)
+        seconds = timed(lambda: incidents.confirm(case, *people))
+        incidents.must_be_dead(case)
+    return seconds
 
 
 def _bare_items() -> None:

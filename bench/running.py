@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bench import incidents
 from bench.rounds import Result, p99, result
-from bench.seed import responder
+from bench.seed import two_responders
 from bench.stack import ROOT, Stack, stop
 from portal.credentials.models import Revocation
 from portal.credentials.targets import Selector
@@ -35,7 +35,7 @@ def verify_in_run(stack: Stack) -> list[Result]:
     time is taken from when each was due: one that waits behind a slow one counts its wait.
     """
     tokens = stack.seeded.keys.read_text().split()
-    by, rest, running = responder(), [], []
+    (by, second), rest, running = two_responders(), [], []
     others = itertools.cycle(random.sample(tokens[ROUNDS * CASE :], 5_000))
     _ask(stack, others)  # as a portal that is up for a while
     for turn in range(ROUNDS):
@@ -43,7 +43,7 @@ def verify_in_run(stack: Stack) -> list[Result]:
         case = incidents.preview(by, Selector(kids="\n".join(kids)))
         rest.append(p99(_ask(stack, others)))
         with _worker(stack, case) as begin:
-            incidents.confirm(case, by)
+            incidents.confirm(case, by, second)
             begin()
             running.append(p99(_ask(stack, others)))
             case.refresh_from_db()

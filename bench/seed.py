@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from bench.copies import unhurried
 from portal.applications.models import Application
 from portal.credentials.models import Grant
 from portal.credentials.secrets import mint, new_kid
@@ -22,7 +23,7 @@ KEYS_A_GRANT = 2
 GRANTS_A_PERSON = 1
 PEOPLE_A_PARTNER = 50
 AUDIENCE = "https://bench.example"
-SCOPE = "model:infer"
+SCOPE, OTHER_SCOPE = "model:infer", "cyber:scan"
 
 
 def seed(keys: int, folder: Path) -> tuple[str, str, Path]:
@@ -30,7 +31,7 @@ def seed(keys: int, folder: Path) -> tuple[str, str, Path]:
 
     Returns the gateway's client id and secret, and a file with one key a line.
     """
-    _run("SET statement_timeout = 0")  # of this connection: nobody waits for a page
+    unhurried()
     with transaction.atomic():
         _people(keys // KEYS_A_GRANT // GRANTS_A_PERSON)
         _programme()
@@ -80,6 +81,13 @@ def _programme() -> None:
         AUDIENCE,
     )
     _run(
+        """INSERT INTO programs_capability (release_id, scope, name, description, tier)
+           SELECT id, scope, scope, '', 'standard'
+           FROM programs_modelrelease, unnest(ARRAY[%s, %s]) AS scope""",
+        SCOPE,
+        OTHER_SCOPE,
+    )
+    _run(
         """INSERT INTO programs_agreementversion (release_id, number, title, text, sha256,
                published_at, published_by_id)
            SELECT id, 1, 'Terms', %s, %s, now(), (SELECT min(id) FROM accounts_user)
@@ -111,12 +119,11 @@ def _grants() -> None:
                status, scopes, approved_scopes, answers, version, created_at, updated_at,
                status_changed_at)
            SELECT 'APP-' || substr(person.ref, 5), %s, person.id, member.organization_id, 'granted',
-                  ARRAY[%s, 'cyber:scan'], ARRAY[%s, 'cyber:scan'], '{}', 0, now(), now(), now()
+                  ARRAY[%s, %s], ARRAY[%s, %s], '{}', 0, now(), now(), now()
            FROM accounts_user AS person
            JOIN accounts_membership AS member ON member.user_id = person.id""",
         phase.pk,
-        SCOPE,
-        SCOPE,
+        *(SCOPE, OTHER_SCOPE) * 2,
     )
     _run(
         """INSERT INTO credentials_grant (ref, application_id, phase_id, holder_id, organization_id,
@@ -172,13 +179,18 @@ def _gateway() -> tuple[str, str]:
     return gateway.client_id, secret
 
 
-def responder() -> User:
+def responder(name: str = "Responder") -> User:
     """Somebody who may do whatever the bench has people do."""
     by, _ = User.objects.get_or_create(
-        email="responder@bench.example",
-        defaults={"name": "Responder", "is_staff": True, "is_superuser": True},
+        email=f"{name.lower()}@bench.example",
+        defaults={"name": name, "is_staff": True, "is_superuser": True},
     )
     return by
+
+
+def two_responders() -> tuple[User, User]:
+    """One who asks, and one who confirms."""
+    return responder(), responder("Second")
 
 
 def approved(count: int) -> list[int]:

@@ -73,9 +73,12 @@ def _seed(keys: int, folder: Path) -> Seeded:
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
     django.setup()
+    from bench.copies import make_spare  # noqa: PLC0415 - likewise
     from bench.seed import seed  # noqa: PLC0415 - it imports models
 
-    return Seeded(*seed(keys, folder))
+    seeded = Seeded(*seed(keys, folder))
+    make_spare()
+    return seeded
 
 
 def serve(

@@ -21,8 +21,8 @@ from portal.credentials.selectors import KEEPERS, progress
 from portal.credentials.targets import THINGS, target_of
 from portal.errors import Invalid
 from portal.programs.enums import RiskTier
-from portal.programs.models import Capability, RolloutPhase
-from portal.programs.selectors import TIER_ORDER
+from portal.programs.models import RolloutPhase
+from portal.programs.selectors import riskiest
 
 MOST_BARS = 8
 LATELY, YOUNG = timedelta(hours=1), timedelta(days=1)
@@ -118,7 +118,7 @@ def figures(revocation: Revocation) -> Figures:
         by_organization=_most((each.organization, each.keys) for each in groups),
         by_phase=_most((f"{each.release}: {each.phase}", each.keys) for each in groups),
         by_capability=_most((scope, each.keys) for each in groups for scope in each.scopes),
-        highest=_highest({(each.release_id, scope) for each in groups for scope in each.scopes}),
+        highest=riskiest({(each.release_id, scope) for each in groups for scope in each.scopes}),
         mails=0 if revocation.rehearsal else mails_about(items),
     )
 
@@ -182,17 +182,6 @@ def bars_of(items: QuerySet, path: str, without: str) -> Bars:
     """How many there are by what stands at the path."""
     rows = items.values_list(path).annotate(n=Count("pk")).order_by("-n", path)
     return _most([(words or without, count) for words, count in rows])
-
-
-def _highest(pairs: set[tuple[int, str]]) -> RiskTier | None:
-    """The riskiest tier of these scopes of releases; critical for one that nobody knows."""
-    known = Capability.objects.filter(release__in={release for release, _scope in pairs})
-    tiers = {(each.release_id, each.scope): RiskTier(each.tier) for each in known}
-    return max(
-        (tiers.get(pair, RiskTier.CRITICAL) for pair in pairs),
-        key=TIER_ORDER.index,
-        default=None,
-    )
 
 
 def _most(rows: Iterable[tuple[str, int]]) -> Bars:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
 from accounts.models import Organization
-from portal.credentials.enums import CredentialStatus, ItemStatus, KeyKind
+from portal.credentials.enums import ItemStatus, KeyKind
 from portal.credentials.lifecycle import LIVE
 from portal.credentials.models import (
     COUNTED,
@@ -21,7 +21,7 @@ from portal.credentials.models import (
     Revocation,
     RevocationItem,
 )
-from portal.credentials.selectors import MANY, MANY_OF_ALL, critical_scopes
+from portal.credentials.selectors import is_large, reaches_critical
 from portal.credentials.targets import barred_grants
 from portal.credentials.verification import explain_new_keys
 from portal.verdict import Verdict, deny
@@ -122,14 +122,13 @@ def reissue_needs_second(reissue: Reissue) -> bool:
     """
     if reissue.revocation.needs_second:
         return True
-    slots = ReissueItem.objects.filter(revocation=reissue.revocation, status__in=COUNTED).count()
-    active = Credential.objects.filter(status=CredentialStatus.ACTIVE).count()
-    if slots > max(MANY, MANY_OF_ALL * active):
+    slots = ReissueItem.objects.filter(revocation=reissue.revocation, status__in=COUNTED)
+    if is_large(slots.count()):
         return True
-    risky = Q(pk__in=[])
-    for release, scopes in critical_scopes().items():
-        risky |= Q(grant__phase__release=release, grant__scopes__overlap=scopes)
-    return reissue.items.filter(risky, status__in=COUNTED).exists()
+    of_these = reissue.items.order_by().filter(status__in=COUNTED)
+    return reaches_critical(
+        of_these.values_list("grant__phase__release", "grant__scopes").distinct()
+    )
 
 
 def counts(reissue: Reissue) -> dict[str, int]:

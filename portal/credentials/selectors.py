@@ -1,6 +1,7 @@
 """Reads: who is hit, what is unfinished, what a person holds."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,7 +35,8 @@ from portal.credentials.models import (
 from portal.credentials.targets import MOST_KIDS, kids_meant
 from portal.owed import Owed
 from portal.programs.enums import RiskTier
-from portal.programs.models import Capability, RolloutPhase
+from portal.programs.models import RolloutPhase
+from portal.programs.selectors import riskiest
 
 UNTOLD = (PartyStatus.PENDING, PartyStatus.FAILED)
 UNTOLD_SLOTS = (ReissueItemStatus.MADE, ReissueItemStatus.FAILED)
@@ -323,24 +325,25 @@ def needs_second_person(revocation: Revocation) -> bool:
     """
     if revocation.rehearsal:
         return False
-    keys = revocation.items.count()
-    active = Credential.objects.filter(status=CredentialStatus.ACTIVE).count()
-    if keys > max(MANY, MANY_OF_ALL * active):
+    if is_large(revocation.items.count()):
         return True
-    risky = Q(pk__in=[])
-    for release, scopes in critical_scopes().items():
-        risky |= Q(credential__grant__phase__release=release, credential__scopes__overlap=scopes)
-    return revocation.items.filter(risky).exists()
+    paths = ("credential__grant__phase__release", "credential__scopes")
+    return reaches_critical(revocation.items.order_by().values_list(*paths).distinct())
 
 
-def critical_scopes() -> dict[int, list[str]]:
-    """What is of the highest risk, by the release's id."""
-    critical: dict[int, list[str]] = {}
-    for release, scope in Capability.objects.filter(tier=RiskTier.CRITICAL).values_list(
-        "release", "scope"
-    ):
-        critical.setdefault(release, []).append(scope)
-    return critical
+def is_large(keys: int) -> bool:
+    """Whether so many are MANY by both counts. No more are counted than it takes to tell."""
+    if keys <= MANY:
+        return False
+    enough = int(keys / MANY_OF_ALL) + 1
+    active = Credential.objects.filter(status=CredentialStatus.ACTIVE).order_by()[:enough].count()
+    return keys > MANY_OF_ALL * active
+
+
+def reaches_critical(groups: Iterable[tuple[int, list[str]]]) -> bool:
+    """Whether any of these (release's id, scopes) has something of the highest risk."""
+    pairs = {(release, scope) for release, scopes in groups for scope in scopes}
+    return riskiest(pairs) == RiskTier.CRITICAL
 
 
 MOST_CONTAINED = 100

@@ -55,10 +55,19 @@ def signed_current_agreement(user_id: int, release: ModelRelease) -> bool:
     return agreement is None or agreement.signatures.filter(user_id=user_id).exists()
 
 
+def riskiest(pairs: set[tuple[int, str]]) -> RiskTier | None:
+    """The riskiest tier of these (release's id, scope); critical for a scope its release does not
+    know, as nobody has said that it is less.
+    """
+    known = Capability.objects.filter(release__in={release for release, _scope in pairs})
+    tiers = {(each.release_id, each.scope): RiskTier(each.tier) for each in known}
+    return max(
+        (tiers.get(pair, RiskTier.CRITICAL) for pair in pairs),
+        key=TIER_ORDER.index,
+        default=None,
+    )
+
+
 def highest_tier(release: ModelRelease, scopes: list[str]) -> RiskTier:
     """The riskiest tier among these scopes of a release; critical for an unknown scope."""
-    tiers = dict(
-        Capability.objects.filter(release=release, scope__in=scopes).values_list("scope", "tier")
-    )
-    asked = [tiers.get(scope, RiskTier.CRITICAL) for scope in scopes]
-    return max((RiskTier(tier) for tier in asked), key=TIER_ORDER.index, default=RiskTier.STANDARD)
+    return riskiest({(release.pk, scope) for scope in scopes}) or RiskTier.STANDARD

@@ -1,8 +1,14 @@
 """Cases of revocation that have run, and re-issues after them."""
 
+from django.db import connection, transaction
+from django.utils import timezone
+
 from portal.credentials import services
+from portal.credentials.models import Revocation
 from portal.credentials.targets import Selector
 from tests.factories.stories import WORKER
+
+_TRIGGER = "ALTER TABLE credentials_revocation {} TRIGGER case_stays_confirmed"
 
 
 def typed(thing):
@@ -55,3 +61,22 @@ def reissued(case, by, **given):
     finish_reissue(reissue)
     reissue.refresh_from_db()
     return reissue
+
+
+def let_pass(time):
+    """As if so much had passed since cases were confirmed, and whoever had them were gone.
+
+    The database lets nobody write the former; what refuses is put aside for a moment.
+    """
+    then = timezone.now() - time
+    confirmed = Revocation.objects.filter(confirmed_at__isnull=False)
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Whoever has one in hand is through with it first.
+        if confirmed.filter(confirmed_at__gt=then).select_for_update():
+            # What is pending would be in the way.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(_TRIGGER.format("DISABLE"))
+            confirmed.update(confirmed_at=then)
+            cursor.execute(_TRIGGER.format("ENABLE"))
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    confirmed.update(leased_until=then)

@@ -34,6 +34,13 @@ class GrantFactory(factory.django.DjangoModelFactory):
     ends_at = factory.LazyFunction(in_days(90))
 
     @factory.post_generation
+    def capabilities(self, create, extracted, **kwargs):
+        """Its release knows every scope; a key of any other counts as critical."""
+        known = self.phase.release.capabilities
+        for scope in self.scopes if create else ():
+            known.get_or_create(scope=scope, defaults={"name": scope, "tier": "standard"})
+
+    @factory.post_generation
     def membership(self, create, extracted, **kwargs):
         """Whoever holds a grant for an organisation belongs to it."""
         if create and self.organization:

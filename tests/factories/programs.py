@@ -37,6 +37,11 @@ class CapabilityFactory(factory.django.DjangoModelFactory):
     description = "Ask the model."
     tier = "standard"
 
+    @classmethod
+    def _create(cls, model_class, release, scope, **given):
+        """GrantFactory may have made it as something harmless."""
+        return model_class.objects.update_or_create(release=release, scope=scope, defaults=given)[0]
+
 
 class RolloutPhaseFactory(factory.django.DjangoModelFactory):
     class Meta:

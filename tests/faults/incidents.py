@@ -4,16 +4,16 @@ from collections import Counter
 from datetime import timedelta
 
 from celery import current_app
-from django.utils import timezone
 
 from portal.audit.models import Event
-from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.models import Credential, Grant
 from portal.credentials.services import preview_revocation, start_revocation, word_of
 from portal.credentials.targets import Selector
 from portal.credentials.tasks import reconcile
 from portal.credentials.verification import verify
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
+from tests.factories.cases import let_pass
 from tests.processes import until
 
 
@@ -52,14 +52,13 @@ def codes(made):
     return Counter(each.verdict.code for each in said)
 
 
-def a_minute_later(case):
+def a_minute_later():
     """Old enough for reconcile, which leaves alone what a worker may have in hand."""
-    ago = timezone.now() - timedelta(minutes=1)
-    Revocation.objects.filter(pk=case.pk).update(confirmed_at=ago, leased_until=ago)
+    let_pass(timedelta(minutes=1))
 
 
 def until_completed(case):
-    a_minute_later(case)
+    a_minute_later()
     current_app.send_task(reconcile.name)
     until(lambda: stories.again(case).status == "completed")
 

@@ -6,11 +6,12 @@ import pytest
 from django.utils import timezone
 
 from portal.audit.models import Event
-from portal.credentials.models import Credential, Revocation
+from portal.credentials.models import Credential
 from portal.credentials.services import preview_revocation, start_revocation, word_of
 from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
+from tests.factories.cases import let_pass
 from tests.faults.oracle import standing_oracle  # noqa: F401 - a fixture
 from tests.faults.test_workers import a_minute_later, beat_ran_long_ago, is_ready
 from tests.processes import Worker, portal_environment, until
@@ -42,7 +43,7 @@ def confirmed(key, by):
         typed_word=word_of(case.digest),
         by=by,
     )
-    Revocation.objects.filter(pk=case.pk).update(confirmed_at=timezone.now() - DAY / 24)
+    let_pass(DAY / 24)
     return case
 
 

@@ -54,7 +54,7 @@ def row_of(pk):
 def stand_still(case, worker, at):
     """Start a worker, let it come as far as this key, and kill it there."""
     with held(row_of(at)):
-        a_minute_later(case)
+        a_minute_later()
         worker.start()
         reconcile.delay()
         until(somebody_waits_for_a_lock)
@@ -80,7 +80,7 @@ def test_a_worker_killed_while_it_tells_each_partner_tells_it_once(chunk, worker
         party = case.items.filter(status__in=["frozen", "pending"]).order_by("pk")
         waiting = party.select_for_update().filter(pk=party.last().pk)
         with held(lambda rows=waiting: len(rows)):
-            a_minute_later(case)
+            a_minute_later()
             worker.start()
             reconcile.delay()
             until(somebody_waits_for_a_lock)
@@ -102,7 +102,7 @@ def test_a_broker_lost_midway_costs_nothing_but_time(chunk, broker, worker):  # 
         broker.stop()
         assert codes(made) == {"key_revoked": 6}
     broker.start()
-    until_reconciled(lambda: a_minute_later(case) or stories.again(case).status == "completed")
+    until_reconciled(lambda: a_minute_later() or stories.again(case).status == "completed")
     assert_all_told_once(case, made, partners=6)
 
 

@@ -90,7 +90,7 @@ def test_whoever_confirms_at_once_confirms_once(concurrently, people):
 
 def test_where_two_are_needed_the_second_is_one_and_never_the_first(concurrently, monkeypatch):
     monkeypatch.setattr("portal.credentials.selectors.MANY", 2)
-    monkeypatch.setattr("portal.credentials.selectors.MANY_OF_ALL", 0)
+    monkeypatch.setattr("portal.credentials.selectors.MANY_OF_ALL", 0.01)
     phase, by = stories.open_phase(), [stories.responder() for _ in range(3)]
     made = keys_of(phase, 3)
     case = preview(phase, by[0])

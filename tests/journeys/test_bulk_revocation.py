@@ -5,17 +5,16 @@ from datetime import timedelta
 
 import pytest
 from celery import current_app
-from django.utils import timezone
 
 from portal.audit.models import Event
 from portal.credentials.enums import ItemStatus
-from portal.credentials.models import Revocation
 from portal.credentials.services import word_of
 from portal.credentials.tasks import reconcile
 from portal.credentials.verification import verify
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.factories.accounts import make_fresh
+from tests.factories.cases import let_pass
 from tests.factories.reviews import staff
 from tests.factories.stories import again
 from tests.faults.locks import held, somebody_waits_for_a_lock
@@ -98,7 +97,7 @@ def test_a_worker_killed_midway_leaves_nothing_undone_and_nothing_twice(responde
     assert again(case).leased_until is not None  # it was killed with the case in its hands
     assert refused(phase, made) == {"key_revoked"}
 
-    a_minute_later(case)
+    let_pass(timedelta(minutes=1))  # reconcile leaves alone what a worker may have in hand
     worker.start()
     current_app.send_task(reconcile.name)
     until(lambda: again(case).status == "completed")
@@ -110,9 +109,3 @@ def test_a_worker_killed_midway_leaves_nothing_undone_and_nothing_twice(responde
 
 def lock(rows):
     assert len(rows) == 1
-
-
-def a_minute_later(case):
-    """Reconcile leaves alone what a worker may have in hand."""
-    ago = timezone.now() - timedelta(minutes=1)
-    Revocation.objects.filter(pk=case.pk).update(confirmed_at=ago, leased_until=ago)

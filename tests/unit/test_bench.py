@@ -3,6 +3,7 @@
 import pytest
 from django.db import transaction
 
+from bench import incidents
 from bench import seed as seeding
 from portal.applications.services.moving import lock_application
 from portal.audit.services import System
@@ -10,6 +11,7 @@ from portal.credentials.models import Credential
 from portal.credentials.services import issue_credential, open_grant
 from portal.credentials.verification import verify
 from portal.gateway.authentication import authenticate
+from portal.programs.models import Capability
 from tests.factories.gateway import basic
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,6 +30,23 @@ def test_every_key_of_the_bench_works_at_its_gateway(seeded):
     assert len(set(tokens)) == Credential.objects.count() == 100
     for token in tokens:
         assert verify(token, audience=caller.audience, scope=seeding.SCOPE).verdict.allowed
+
+
+@pytest.mark.parametrize("tier", ["standard", "critical"])
+def test_a_case_is_confirmed_by_two_where_it_takes_two_and_kills_what_worked(seeded, tier):
+    Capability.objects.update(tier=tier)
+    people = seeding.two_responders()
+    case = incidents.preview(people[0])
+    incidents.must_be_alive(case)
+    with pytest.raises(SystemExit):
+        incidents.must_be_dead(case)
+    incidents.confirm(case, *people)
+    incidents.must_be_dead(case)
+    with pytest.raises(SystemExit):
+        incidents.must_be_alive(case)
+    case.refresh_from_db()
+    by_two = (people[0], people[1]) if tier == "critical" else (None, people[0])
+    assert (case.count, case.asked_by, case.confirmed_by) == (100, *by_two)
 
 
 def test_workers_can_take_up_what_it_leaves_to_them(seeded):

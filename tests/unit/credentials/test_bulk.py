@@ -17,11 +17,13 @@ from portal.credentials.selectors import (
     unfinished_revocations,
 )
 from portal.credentials.services import finishing, leasing
+from portal.credentials.services.typed import must_be_as_shown
 from portal.credentials.targets import Selector, barred_grants, pick_kids, split_kids
 from portal.credentials.verification import explain
 from portal.errors import Conflict, DomainError, Gone, Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
+from tests.factories.cases import let_pass
 from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
 from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
 from tests.factories.stories import WORKER, again, manager, responder
@@ -263,11 +265,13 @@ def test_a_key_asked_for_while_confirming_is_either_seen_or_refused(by, concurre
 
 
 @pytest.mark.parametrize("typed", ["1,000", " 1000 ", "1 000", "1.000", "1'000"])
-def test_the_count_may_be_typed_as_people_group_digits(phase, by, typed):
-    live(phase, 1)
-    case = preview(phase, by)
-    Revocation.objects.update(count=1000)
-    assert confirm(case, by, typed_count=typed).status == "running"
+def test_the_count_may_be_typed_as_people_group_digits(typed):
+    digest = "0" * 64
+    word = services.word_of(digest)
+    given = {"count": 1000, "shown": digest, "digest": digest, "typed_word": word, "nothing": "No."}
+    must_be_as_shown(**given, typed_count=typed)
+    with pytest.raises(Invalid):
+        must_be_as_shown(**given, typed_count=f"{typed}0")
 
 
 @pytest.mark.parametrize(
@@ -381,7 +385,7 @@ def test_paused_nobody_is_told_and_the_keys_stay_dead(phase, by):
     case = preview(phase, by)
     confirm(case, by)
     services.pause_revocation(revocation_id=case.pk, by=by)
-    Revocation.objects.update(confirmed_at=timezone.now() - SETTLE)
+    let_pass(SETTLE)
     assert (finish(case), told(), unfinished_revocations()) == (0, [], [])
     assert [explain(key.kid).code for key in keys] == ["key_revoked"] * 2
     with pytest.raises(NotAllowed):
@@ -420,7 +424,7 @@ def test_stragglers_are_named_and_still_told_when_it_works_again(phase, by):
             finish(case)
     assert (again(case).status, items(case)) == ("completed_with_stragglers", [I.PENDING])
     assert [kind for kind, *_ in log] == ["revocation.completed_with_stragglers"]
-    Revocation.objects.update(confirmed_at=timezone.now() - SETTLE)
+    let_pass(SETTLE)
     overdue()
     assert unfinished_revocations() == [case.pk]
     finish(case)
@@ -434,7 +438,7 @@ def test_one_worker_at_a_time_has_a_case(phase, by):
     assert unfinished_revocations() == []
     confirm(case, by)
     assert unfinished_revocations() == []  # rung a moment ago
-    Revocation.objects.update(confirmed_at=timezone.now() - SETTLE)
+    let_pass(SETTLE)
     assert unfinished_revocations() == [case.pk]
     Revocation.objects.update(leased_until=timezone.now() + timedelta(seconds=9), fence=7)
     assert (unfinished_revocations(), finish(case)) == ([], 0)
@@ -573,6 +577,15 @@ def test_a_critical_scope_takes_two_people(phase, by):
         services.approve_revocation(revocation_id=case.pk, by=second, **asked)
     assert log[0] == ("revocation.confirmed", case.ref, case.ref, second.ref)
     assert (again(case).confirmed_by, explain(key.kid).code) == (second, "key_revoked")
+
+
+def test_a_scope_that_its_release_does_not_know_counts_as_critical(phase, by):
+    (key,) = live(phase, 1)
+    assert not preview(phase, by).needs_second
+    phase.release.capabilities.all().delete()
+    CapabilityFactory(scope=key.scopes[0])  # of another release
+    case = preview(phase, by)
+    assert (case.needs_second, case_report.figures(case).highest) == (True, "critical")
 
 
 def test_many_keys_take_two_people(phase, by, monkeypatch):

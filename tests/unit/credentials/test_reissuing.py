@@ -40,8 +40,7 @@ def by():
 @pytest.fixture
 def few(monkeypatch):
     """More than two are many; the database has its own figure (test_the_database_...)."""
-    monkeypatch.setattr(reissuable, "MANY", 2)
-    monkeypatch.setattr(reissuable, "MANY_OF_ALL", 0)
+    monkeypatch.setattr(reissuable, "is_large", lambda slots: slots > 2)
 
 
 def live(count=1, **given):
@@ -291,6 +290,16 @@ def test_a_grant_wider_than_its_dead_key_needs_two(by):
     CapabilityFactory(scope="cyber:x", tier="critical", release=key.grant.phase.release)
     case = finished_case(by, key)
     assert (case.needs_second, preview_reissue(case, by).needs_second) == (False, True)
+
+
+def test_a_scope_that_its_release_does_not_know_needs_two(by):
+    key = live()[0]
+    case = finished_case(by, key)
+    reissue = preview_reissue(case, by)
+    assert not reissue.needs_second
+    services.cancel_reissue(reissue_id=reissue.pk, by=by)
+    key.grant.phase.release.capabilities.all().delete()
+    assert preview_reissue(case, by).needs_second
 
 
 def test_many_small_ones_are_one_large_one(by, few):
