@@ -73,8 +73,8 @@ def _seed(keys: int, folder: Path) -> Seeded:
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
     django.setup()
-    from bench.copies import make_spare  # noqa: PLC0415 - likewise
-    from bench.seed import seed  # noqa: PLC0415 - it imports models
+    from bench.copies import make_spare  # noqa: PLC0415 - they import models
+    from bench.seed import seed  # noqa: PLC0415 - likewise
 
     seeded = Seeded(*seed(keys, folder))
     make_spare()
