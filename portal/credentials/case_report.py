@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Membership, Organization
-from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
+from portal.credentials.enums import PartyStatus, RevocationStatus
+from portal.credentials.headway import Headway, page_heading
 from portal.credentials.models import Revocation, RevocationItem, RevocationParty
-from portal.credentials.selectors import KEEPERS, progress
+from portal.credentials.selectors import KEEPERS
 from portal.credentials.targets import THINGS, target_of
 from portal.errors import Invalid
 from portal.programs.enums import RiskTier
@@ -196,78 +196,21 @@ def _most(rows: Iterable[tuple[str, int]]) -> Bars:
     return shown
 
 
-@dataclass(frozen=True)
-class Headway:
-    """How far the workers are. The keys are dead throughout."""
-
-    counts: dict[str, int]  # items by status
-    told: int
-    parties: int
-    mails: int
-    elapsed: timedelta
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
-    @property
-    def marked(self) -> int:
-        """Keys on which it is written that they are dead."""
-        return self.total - self.counts[ItemStatus.FROZEN]
-
-    @property
-    def killed(self) -> int:
-        return self.total - self.counts[ItemStatus.SKIPPED]
-
-    @property
-    def done(self) -> int:
-        return self.total - sum(self.counts[each] for each in _UNDONE)
-
-    @property
-    def rate(self) -> float:
-        """Keys seen to a second, over the whole run."""
-        seconds = self.elapsed.total_seconds()
-        return self.done / seconds if seconds else 0.0
-
-    @property
-    def time_left(self) -> timedelta | None:
-        """At the rate so far; None where there is none yet."""
-        return timedelta(seconds=round((self.total - self.done) / self.rate)) if self.rate else None
-
-    @property
-    def left_words(self) -> str:
-        return _span(self.time_left) if self.time_left else ""
-
-
-_UNDONE = (ItemStatus.FROZEN, ItemStatus.PENDING, ItemStatus.FAILED)
-
-
-def headway(revocation: Revocation) -> Headway:
-    began = revocation.confirmed_at or timezone.now()
-    parties = revocation.parties.aggregate(
-        told=Count("pk", filter=Q(status=PartyStatus.DONE)),
-        parties=Count("pk"),
-        mails=Coalesce(Sum("mails"), 0),
-    )
-    elapsed = (revocation.completed_at or timezone.now()) - began
-    return Headway(counts=progress(revocation), elapsed=elapsed, **parties)
-
-
 def failing(revocation: Revocation) -> QuerySet[RevocationParty]:
     """Partners who could not be told yet, the most tried first."""
     failed = revocation.parties.filter(status=PartyStatus.FAILED).order_by("-attempts", "pk")
     return failed.select_related("organization", "holder")
 
 
-def overview(case: Revocation) -> dict[str, Any]:
+def overview(case: Revocation, done: Headway | None) -> dict[str, Any]:
     """The head of the page: what it is, in big plain numbers, and how long a preview is good."""
     counted = figures(case)
     left = time_left(case)
     return {
-        "heading": _heading(case),
+        "heading": page_heading(case, done) if done else _heading(case),
         "criteria": criteria(case),
         "figures": counted,
-        "numbers": _numbers(case, counted),
+        "numbers": _numbers(done, counted),
         "left_out": _left_out(case),
         "surprises": surprises(case, counted),
         "exclusions": case.exclusions.select_related("credential"),
@@ -293,18 +236,14 @@ def _heading(case: Revocation) -> str:
     return {
         RevocationStatus.PREVIEWED: f"Revoke {keys}?",
         RevocationStatus.AWAITING_SECOND: f"Revoke {keys}? One has confirmed, one more is needed",
-        RevocationStatus.RUNNING: "Revoked; partners are being told",
-        RevocationStatus.COMPLETED_WITH_STRAGGLERS: "Revoked; some partners are not told yet",
-        RevocationStatus.COMPLETED: "Revoked, and every partner told",
         RevocationStatus.CANCELLED: f"{keys.capitalize()} looked at, none revoked",
         RevocationStatus.EXPIRED: f"{keys.capitalize()} looked at, none revoked",
     }.get(RevocationStatus(case.status), case.ref)
 
 
-def _numbers(case: Revocation, counted: Figures) -> Bars:
+def _numbers(done: Headway | None, counted: Figures) -> Bars:
     """Of a preview what would be hit; afterwards what was."""
-    if case.confirmed_at:
-        done = headway(case)
+    if done:
         first: Bars = [("keys dead", done.killed), ("holders", counted.holders)]
         return [*first, ("dead before", done.total - done.killed)]
     return [

@@ -10,15 +10,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.credentials import case_items, case_report, proof
-from portal.credentials.case_report import Bars, Headway
+from portal.credentials.case_report import Bars
 from portal.credentials.enums import RevocationStatus, Severity
+from portal.credentials.headway import Headway, given_up, headway, is_under_way
 from portal.credentials.models import Revocation
 from portal.credentials.proof import DoorProof
 
 SAMPLE = 10
 _WIDTH = 30  # of the progress bar
 _LOOK_EVERY, _SAY_EVERY = 0.5, 5.0  # seconds
-_OVER = (RevocationStatus.COMPLETED, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
 
 
 def at(moment: datetime | None) -> str:
@@ -115,7 +115,7 @@ def standing(case: Revocation) -> Iterator[str]:
         if moment:
             yield f"  {what:<10} {at(moment)} by {by.email if by else '-'}"
     if case.confirmed_at:
-        yield f"  {owed(case, case_report.headway(case))}"
+        yield f"  {owed(case, headway(case))}"
         yield from failing(case)
         yield from doors(proof.door_proofs(case))
     elif case.is_contained:
@@ -125,16 +125,26 @@ def standing(case: Revocation) -> Iterator[str]:
         yield "  No key of this case is revoked."
 
 
-def owed(case: Revocation, headway: Headway) -> str:
+def owed(case: Revocation, done: Headway) -> str:
     """What workers have still to do; the keys are dead whatever it says."""
+    dead = f"{keys(done.killed)} dead"
     if case.status == RevocationStatus.COMPLETED:
-        mails = "1 mail" if headway.mails == 1 else f"{headway.mails:,} mails"
-        told = "nobody is told of a drill" if case.rehearsal else f"every partner told, {mails}"
-        return f"{keys(headway.killed)} dead, {told}."
-    left = headway.total - headway.done
-    untold = headway.parties - headway.told
-    partners = f", {untold:,} of {headway.parties:,} partners" if headway.parties else ""
-    return f"{keys(headway.killed)} dead. Owed: telling the holders of {left:,}{partners}."
+        return f"{dead}{_post(case, done)}."
+    untold = done.parties - done.told
+    partners = f", {untold:,} of {done.parties:,} partners" if done.parties else ""
+    return f"{dead}. Owed: telling the holders of {done.untold:,}{partners}."
+
+
+def _post(case: Revocation, done: Headway) -> str:
+    """Nobody counts as told whose mail has not left."""
+    if case.rehearsal:
+        return ", nobody is told of a drill"
+    if done.post.waiting:
+        return f". Mails are leaving: {done.post.sent:,} of {done.post.total:,}"
+    if done.post.given_up:
+        return f". {given_up(done)}: the case's page lists them"
+    mails = "1 mail" if done.mails == 1 else f"{done.mails:,} mails"
+    return f", every partner told, {mails}"
 
 
 def failing(case: Revocation) -> Iterator[str]:
@@ -152,17 +162,17 @@ def doors(proofs: Iterable[DoorProof]) -> Iterator[str]:
             yield f"  ! lets through {', '.join(door.let_through[:SAMPLE])}"
 
 
-def bar(headway: Headway) -> str:
-    """`[######------] 1,204 of 2,000 told, 120 a second, 7 s left`."""
-    full = _WIDTH * headway.done // max(headway.total, 1)
+def bar(done: Headway) -> str:
+    """`[######------] Keys marked dead: 1,204 of 2,000, 120.0 keys a second, 7 s left`."""
+    full = _WIDTH * done.step.done // max(done.step.total, 1)
     drawn = "#" * full + "-" * (_WIDTH - full)
-    return f"[{drawn}] {progress(headway)}"
+    return f"[{drawn}] {progress(done)}"
 
 
-def progress(headway: Headway) -> str:
-    left = headway.time_left
-    pace = f", {headway.rate:,.1f} a second, {_span(left)} left" if left is not None else ""
-    return f"{headway.done:,} of {headway.total:,} keys seen to{pace}"
+def progress(done: Headway) -> str:
+    step, left = done.step, done.step.time_left
+    pace = f", {step.rate_words}, {_span(left)} left" if left is not None else ""
+    return f"{step.words}: {step.done:,} of {step.total:,}{pace}"
 
 
 def _span(left: timedelta) -> str:
@@ -172,7 +182,8 @@ def _span(left: timedelta) -> str:
 
 @dataclass
 class Watch:
-    """Follows a confirmed case until it is over or nothing has moved for `patience` seconds.
+    """Follows a confirmed case until the last mail has left, a partner cannot be told, or nothing
+    has moved for `patience` seconds.
 
     Only reads: closing the terminal stops nothing.
     """
@@ -183,33 +194,33 @@ class Watch:
     terminal: bool = False
     _moved: float = field(default_factory=time.monotonic)
     _said: float = 0.0
-    _last: tuple[int, int] = (-1, -1)
+    _last: tuple[int, int, int] = (-1, -1, -1)
 
-    def follow(self) -> bool:
-        """True when every partner is told."""
+    def follow(self) -> None:
         while not self._over():
             time.sleep(_LOOK_EVERY)
         if self.terminal:
             self.write("\n")
-        return self.case.status == RevocationStatus.COMPLETED
 
     def _over(self) -> bool:
         # The count comes first: a case that is closed in between is looked at once more.
-        headway = case_report.headway(self.case)
+        done = headway(self.case)
         self.case.refresh_from_db()
         now = time.monotonic()
-        if (headway.marked, headway.done) != self._last:
-            self._last, self._moved = (headway.marked, headway.done), now
-        over = self.case.status in _OVER
-        self._say(headway, now, last=over)
+        at = (done.marked, done.told, done.post.sent)
+        if at != self._last:
+            self._last, self._moved = at, now
+        stuck = self.case.status == RevocationStatus.COMPLETED_WITH_STRAGGLERS
+        over = stuck or not is_under_way(self.case, done)
+        self._say(done, now, last=over)
         return over or self.case.paused_at is not None or now - self._moved >= self.patience
 
-    def _say(self, headway: Headway, now: float, *, last: bool) -> None:
+    def _say(self, done: Headway, now: float, *, last: bool) -> None:
         if self.terminal:
-            self.write(f"\r{bar(headway):<79}")
+            self.write(f"\r{bar(done):<99}")
         elif last or now - self._said >= _SAY_EVERY:
             self._said = now
-            self.write(f"{progress(headway)}\n")
+            self.write(f"{progress(done)}\n")
 
 
 def minutes_left(case: Revocation) -> int:

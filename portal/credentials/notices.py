@@ -18,6 +18,7 @@ from portal.credentials.selectors import keepers_of
 from portal.mail.services import queue_mail, queue_mails
 
 Word = str | int | list[str]  # what a mail's row keeps
+KEYS_REVOKED = "credentials/keys_revoked"  # the mails that a case is followed by
 MOST_KIDS_TOLD = 50  # in one mail; the access page shows the rest
 
 
@@ -74,7 +75,7 @@ def keys_revoked(
     for person, theirs in told.items():
         queue_mail(
             to=person.email,
-            template="credentials/keys_revoked",
+            template=KEYS_REVOKED,
             not_before=not_before,
             case=case,
             context=_words(

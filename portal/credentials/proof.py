@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from portal.credentials import case_items, case_report, doors
 from portal.credentials.doors import Door
+from portal.credentials.headway import headway
 from portal.credentials.models import Revocation, RevocationProof
 from portal.credentials.selectors import RING_AT_MOST
 from portal.webhooks.selectors import failing_about, told_about
@@ -181,7 +182,7 @@ def _may_be_late() -> Plain:
 
 
 def _told(case: Revocation) -> Plain:
-    done = case_report.headway(case)
+    done = headway(case)
     stragglers = [
         {
             "partner": each.ref,
@@ -195,6 +196,9 @@ def _told(case: Revocation) -> Plain:
         "parties": done.parties,
         "told": done.told,
         "mails": done.mails,
+        "mails_sent": done.post.sent,
+        "mails_waiting": done.post.waiting,
+        "mails_given_up": done.post.given_up,
         "stragglers": stragglers,
         "webhooks": _machines(case),
     }

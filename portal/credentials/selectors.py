@@ -353,9 +353,3 @@ CONTAINED_NOW = Q(contained_at__isnull=False, released_at=None, confirmed_at=Non
 def contained_cases() -> list[Revocation]:
     """Cases whose keys are refused for now and wait for somebody to decide, the longest first."""
     return list(Revocation.objects.filter(CONTAINED_NOW).order_by("contained_at")[:MOST_CONTAINED])
-
-
-def progress(revocation: Revocation) -> dict[str, int]:
-    """Items of a case by status, with every status present."""
-    counted = dict(revocation.items.values_list("status").annotate(Count("pk")).order_by("status"))
-    return {status: counted.get(status, 0) for status in ItemStatus.values}

@@ -1,8 +1,9 @@
 """What is not sent yet: for the staff's pages, for /readyz and for the metrics."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Case, Count, Min, Q, QuerySet, When
+from django.db.models import Case, Count, Max, Min, Q, QuerySet, When
 from django.utils import timezone
 
 from portal.mail.models import OutgoingMail
@@ -31,20 +32,31 @@ class Post:
     sent: int
     waiting: int
     given_up: int
+    last_sent_at: datetime | None = None
 
     @property
     def total(self) -> int:
         return self.sent + self.waiting + self.given_up
 
 
-def post_of_case(ref: str) -> Post:
+def post_of_case(ref: str, *, template: str) -> Post:
+    """Of one kind alone: about a case there are others, to staff and after it."""
     unsent = Q(sent_at=None)
-    counted = OutgoingMail.objects.filter(case=ref).aggregate(
+    counted = _of_case(ref, template).aggregate(
         sent=Count("pk", filter=~unsent),
         waiting=Count("pk", filter=unsent & Q(dead_at=None)),
         given_up=Count("pk", filter=unsent & Q(dead_at__isnull=False)),
+        last_sent_at=Max("sent_at"),
     )
     return Post(**counted)
+
+
+def sent_since(ref: str, since: datetime, *, template: str) -> int:
+    return _of_case(ref, template).filter(sent_at__gte=since).count()
+
+
+def _of_case(ref: str, template: str) -> QuerySet[OutgoingMail]:
+    return OutgoingMail.objects.filter(case=ref, template=template)
 
 
 def failing_mails(ref: str) -> QuerySet[OutgoingMail]:

@@ -18,6 +18,9 @@ from portal.credentials.models import Credential, CredentialUse, Revocation
 from portal.credentials.services import cancel_revocation, revoke_credential
 from portal.credentials.targets import Selector
 from portal.credentials.verification import explain, verify
+from portal.mail.models import OutgoingMail
+from portal.mail.services import deliver_mail
+from tests.edges.test_accounts_sign_in import words
 from tests.factories.accounts import OrganizationFactory, UserFactory, make_fresh
 from tests.factories.applications import ApplicationFactory
 from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
@@ -403,9 +406,15 @@ def test_confirming_kills_at_once_with_no_worker_awake(desk, phase, who):
     assert said.verdict.code == "key_revoked"
     page = desk.get(at(case)).text
     assert "Telling partners" in page
-    assert f'hx-get="{at(case, "progress")}"' in page
+    assert f'hx-get="{at(case, "progress")}?seen=running"' in page
     services.finish_revocation(revocation_id=case.pk, by=who)
-    progress = desk.get(at(case, "progress"))
+    assert desk.get(at(case, "progress"), {"seen": "running"})["HX-Refresh"] == "true"
+    progress = desk.get(at(case, "progress"), {"seen": "completed"})
+    assert "HX-Refresh" not in progress
+    assert "Revoked; mails are leaving: 0 of 1" in progress.text
+    assert "very partner told" not in desk.get(at(case)).text
+    assert deliver_mail(mail_id=OutgoingMail.objects.get(case=case.ref).pk)
+    progress = desk.get(at(case, "progress"), {"seen": "completed"})
     assert (progress["HX-Refresh"], "Every partner has been told" in progress.text) == (
         "true",
         True,
@@ -481,6 +490,20 @@ def test_failures_are_shown_with_what_they_failed_with(desk, phase, keys, who):
     page = desk.get(at(case, "progress"))
     assert (page.context["headway"].told, page.context["headway"].parties) == (0, 1)
     assert "OSErrorOfMail" in page.text
+
+
+def test_in_the_middle_of_a_run_the_page_tells_its_rate_and_the_time_left(
+    desk, phase, keys, who, settings
+):
+    settings.REVOCATION_CHUNK = 1
+    case = previewed(phase, who)
+    desk.post(at(case, "confirm"), confirming(case))
+    Revocation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=1))
+    page = desk.get(at(case, "progress"), {"seen": "running"})
+    assert words(page).startswith("Marking keys Keys marked dead 1 of 3")
+    assert "Of late 1.0 keys a minute Left, at this rate about 2 minutes" in words(page)
+    assert '<progress id="told" value="1" max="3">' in page.text
+    assert f'hx-get="{at(case, "progress")}?seen=running"' in page.text
 
 
 def test_the_file_holds_one_line_a_key_and_no_formula(desk, phase, who):

@@ -118,7 +118,9 @@ def test_a_partner_s_machine_that_hangs_or_lies_inside_holds_nobody_up(
     assert_all_told_once(case, made, partners=3)
 
 
-def test_mails_keep_no_key_and_no_case_waiting(case, worker):
+def test_mails_keep_no_key_and_no_case_waiting_and_nobody_is_called_told_before_they_leave(
+    case, worker, client
+):
     """The worker of everything else does not hear of mails at all."""
     case, made = case
     grant = stories.opened()
@@ -127,3 +129,15 @@ def test_mails_keep_no_key_and_no_case_waiting(case, worker):
     until_completed(case)
     assert set(OutgoingMail.objects.values_list("attempts", "sent_at")) == {(0, None)}
     assert OutgoingMail.objects.filter(case=case.ref).count() == len(made)
+    client.force_login(stories.responder())
+    page = client.get(f"/admin/credentials/revocation/{case.ref}/change/").text
+    assert "Revoked; mails are leaving: 0 of 3" in page
+    assert "very partner told" not in page
+    assert f"{case.ref}/progress/?seen=completed" in page  # it goes on asking
+    worker.stop()
+    worker.start(queues="mail")
+    sweep()
+    until(lambda: not mails().filter(sent_at=None).exists())
+    page = client.get(f"/admin/credentials/revocation/{case.ref}/change/").text
+    assert "Revoked, and every partner told" in page
+    assert "/progress/" not in page

@@ -23,6 +23,7 @@ from portal.credentials.admin_forms import ConfirmForm, SelectorForm
 from portal.credentials.admin_views.lists import ask_for_keys, list_of
 from portal.credentials.admin_views.pages import csv_file, page
 from portal.credentials.enums import RevocationStatus
+from portal.credentials.headway import heading, headway, is_under_way, told_at
 from portal.credentials.lifecycle import REVOCATION_EVENT
 from portal.credentials.models import Revocation
 from portal.credentials.proof import door_proofs, proof_report, seconds_to_zero
@@ -30,11 +31,10 @@ from portal.credentials.reissue_policies import can_reissue
 from portal.credentials.targets import THINGS, Selector
 from portal.errors import DomainError
 from portal.form_errors import tell
-from portal.mail.selectors import failing_mails, post_of_case
+from portal.mail.selectors import failing_mails
 from portal.webhooks.selectors import failing_about, told_about
 
 PER_PAGE = 50
-_UNDER_WAY = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
 _ASKED = REVOCATION_EVENT[RevocationStatus.AWAITING_SECOND]
 _OF_THE_CASE = ("title", "severity", "reason", "note", "exclusions", "rehearsal")
 
@@ -99,11 +99,12 @@ def show_case(
 ) -> HttpResponse:
     """Preview, progress or report, whichever the case has come to."""
     items = Paginator(case_items.items_of(case), PER_PAGE)
+    followed = _headway(request, case)
     items.count = case.count  # every frozen key is an item, and none is ever added
     shown = {
         "title": f"{case.ref}: {case.get_status_display().lower()}",
         "case": case,
-        **case_report.overview(case),
+        **case_report.overview(case, followed["headway"]),
         "items": items.get_page(request.GET.get("page")),
         "entries": casebook.case_timeline(case),
         "deciding": bool(policies.can_decide_revocation(request.user, case)),
@@ -114,7 +115,7 @@ def show_case(
         "form": form or ConfirmForm(case=case),
         "fresh": is_fresh(request),
         **_proof(request, case),
-        **_headway(case),
+        **followed,
         **list_of(case),
         "answered": case_threads.threads_of(case)[:5] if case.confirmed_at else [],
         "unread": case_threads.unread_in(case) if case.confirmed_at else 0,
@@ -145,21 +146,29 @@ def _proof(request: SignedInRequest, case: Revocation) -> dict[str, Any]:
 @never_cache
 def show_headway(request: SignedInRequest, case: Revocation) -> HttpResponse:
     """The part of the page that changes while workers tell the holders, asked for by htmx."""
+    followed = _headway(request, case)
     answer = TemplateResponse(
-        request, "admin/credentials/parts/headway.html", {"case": case, **_headway(case)}
+        request, "admin/credentials/parts/headway.html", {"case": case, **followed}
     )
-    if case.status not in _UNDER_WAY:
-        answer["HX-Refresh"] = "true"  # it is over: show the whole report
+    seen = request.GET.get("seen", case.status)
+    if not followed["under_way"] or seen != case.status:
+        answer["HX-Refresh"] = "true"  # the whole page is another
     return answer
 
 
-def _headway(case: Revocation) -> dict[str, Any]:
-    under_way, machines = case.status in _UNDER_WAY, told_about(case.ref)
+def _headway(request: SignedInRequest, case: Revocation) -> dict[str, Any]:
+    if not case.confirmed_at:
+        return {"headway": None, "under_way": False}
+    done, machines = headway(case), told_about(case.ref)
+    under_way = is_under_way(case, done)
     return {
-        "headway": case_report.headway(case) if case.confirmed_at else None,
+        "headway": done,
+        "words": heading(case, done),
+        "told_at": told_at(case, done),
         "under_way": under_way,
+        "may_pause": bool(policies.can_pause_revocation(request.user, case)),
+        "may_resume": bool(policies.can_resume_revocation(request.user, case)),
         "failing": case_report.failing(case)[:PER_PAGE] if under_way else [],
-        "post": post_of_case(case.ref),
         "failing_mails": failing_mails(case.ref)[:PER_PAGE],
         "machines": machines,
         "failing_machines": failing_about(case.ref)[:PER_PAGE] if machines.undelivered else [],

@@ -16,6 +16,8 @@ from portal.audit.models import Event
 from portal.credentials import services
 from portal.credentials.models import Credential, Revocation, RevocationProof
 from portal.credentials.verification import explain
+from portal.mail.models import OutgoingMail
+from portal.mail.services import deliver_mail
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.credentials import CredentialFactory, make_live_key
 from tests.factories.gateway import make_gateway
@@ -189,6 +191,15 @@ def test_confirmed_the_keys_are_dead_and_what_is_owed_is_said(phase, by):
 
     services.finish_revocation(revocation_id=case.pk, by=WORKER)
     ended, told = revoke(case.ref, "--status")
+    assert (ended, "3 keys dead. Mails are leaving: 0 of 3." in told) == (4, True)
+    mails = OutgoingMail.objects.filter(template="credentials/keys_revoked")
+    mails.update(next_attempt_at=timezone.now())
+    assert all(deliver_mail(mail_id=mail.pk) for mail in mails[:2])
+    mails.filter(sent_at=None).update(dead_at=timezone.now())
+    ended, told = revoke(case.ref, "--status")
+    assert (ended, "3 keys dead. 1 of 3 mails given up: the case's page" in told) == (4, True)
+    mails.filter(sent_at=None).update(sent_at=timezone.now(), dead_at=None)
+    ended, told = revoke(case.ref, "--status")
     assert (ended, "3 keys dead, every partner told, 3 mails." in told) == (0, True)
 
 
@@ -346,7 +357,7 @@ def test_a_terminal_sees_a_bar(phase, by):
     out = Terminal()
     with pytest.raises(SystemExit):
         call_command("revoke", *printed(told, "--confirm"), "--wait", "0", stdout=out)
-    assert f"\r[{'-' * 30}] 0 of 3 keys seen to" in out.getvalue()
+    assert f"\r[{'#' * 30}] Keys marked dead: 3 of 3" in out.getvalue()
 
 
 # --- Lists of keys ------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
 from accounts.models import User
-from portal.credentials import case_report, console, proof, services
+from portal.credentials import console, proof, services
 from portal.credentials.console_arguments import (
     DONE,
     LET_THROUGH,
@@ -34,6 +34,7 @@ from portal.credentials.console_arguments import (
     write_answers,
 )
 from portal.credentials.enums import RevocationStatus, Severity
+from portal.credentials.headway import headway, is_told, is_under_way
 from portal.credentials.lines import ODD, Line, Lines, counted, kids_of
 from portal.credentials.models import Revocation
 from portal.errors import DomainError, NotAllowed
@@ -244,8 +245,9 @@ class Command(BaseCommand):
             connection.close()  # it was most likely in the middle of a statement
             self._say("", "You stopped looking; the keys stay dead, and workers go on.")
         case.refresh_from_db()
-        self._say(console.owed(case, case_report.headway(case)), *console.failing(case))
-        if case.status == RevocationStatus.RUNNING:
+        done = headway(case)
+        self._say(console.owed(case, done), *console.failing(case))
+        if is_under_way(case, done):
             self._say("It goes on by itself as soon as a worker and beat run. Look again:")
             self._say(_again(case, "--status", by=None))
         return self._ended(case)
@@ -253,8 +255,8 @@ class Command(BaseCommand):
     def _ended(self, case: Revocation) -> int:
         if case.status == RevocationStatus.AWAITING_SECOND:
             return SECOND_NEEDED
-        untold = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
-        return UNTOLD if case.status in untold else DONE
+        told = case.confirmed_at is None or is_told(case, headway(case))
+        return DONE if told else UNTOLD
 
     def _say(self, *lines: str) -> None:
         for line in lines:
