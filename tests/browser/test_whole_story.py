@@ -23,7 +23,7 @@ DESK = "/admin/applications/application/"
 
 @pytest.fixture
 def portal(worker):
-    worker.start()
+    worker.start(beat=True)
     with story.a_portal() as portal:
         yield portal
 
