@@ -15,7 +15,7 @@ from django.utils import timezone
 from portal.audit.selectors import events_about
 from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
 from portal.credentials.models import Revocation
-from portal.credentials.notices import KEYS_REVOKED
+from portal.credentials.selectors import KEYS_REVOKED
 from portal.mail.selectors import Post, post_of_case, sent_since
 
 LATELY = timedelta(minutes=2)  # what a rate is taken of: an outage before it is over and done with

@@ -14,11 +14,10 @@ from accounts.models import Organization, User
 from portal.credentials.enums import RevocationReason
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import manages_keys
-from portal.credentials.selectors import keepers_of
+from portal.credentials.selectors import KEYS_REVOKED, keepers_of
 from portal.mail.services import queue_mail, queue_mails
 
 Word = str | int | list[str]  # what a mail's row keeps
-KEYS_REVOKED = "credentials/keys_revoked"  # the mails that a case is followed by
 MOST_KIDS_TOLD = 50  # in one mail; the access page shows the rest
 
 

@@ -46,6 +46,7 @@ RING_AT_MOST = 500
 USE_IS_KNOWN_TO = timedelta(minutes=10)
 MOST_NAMES = 200  # people or partners a search by part of a name looks under
 _BEGUN = [GrantStatus.ACTIVATING, GrantStatus.ACTIVE, GrantStatus.SUSPENDED]
+KEYS_REVOKED = "credentials/keys_revoked"  # the mails that a case is followed by
 # Who looks after an organisation's keys, whoever of its people holds the grant.
 KEEPERS = (MemberRole.TECHNICAL_CONTACT, MemberRole.OWNER)
 
