@@ -39,8 +39,8 @@ class Post:
         return self.sent + self.waiting + self.given_up
 
 
-def post_of_case(ref: str, *, template: str) -> Post:
-    """Of one kind alone: about a case there are others, to staff and after it."""
+def post_of_case(ref: str, *, template: str = "") -> Post:
+    """Of one kind alone, or all: about a case there are others, to staff and after it."""
     unsent = Q(sent_at=None)
     counted = _of_case(ref, template).aggregate(
         sent=Count("pk", filter=~unsent),
@@ -56,7 +56,8 @@ def sent_since(ref: str, since: datetime, *, template: str) -> int:
 
 
 def _of_case(ref: str, template: str) -> QuerySet[OutgoingMail]:
-    return OutgoingMail.objects.filter(case=ref, template=template)
+    of_case = OutgoingMail.objects.filter(case=ref)
+    return of_case.filter(template=template) if template else of_case
 
 
 def failing_mails(ref: str) -> QuerySet[OutgoingMail]:

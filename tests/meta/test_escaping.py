@@ -37,7 +37,7 @@ def test_no_template_puts_a_value_into_an_attribute_without_quotes():
 
 
 def test_what_htmx_runs_is_written_by_us():
-    """Addresses by name and by reference, and a page's own address: nothing that anybody typed."""
+    """Addresses by name and reference, states, a page's own address: nothing that anybody typed."""
     values = {
         inner
         for path in templates()
@@ -51,6 +51,7 @@ def test_what_htmx_runs_is_written_by_us():
         "{% url 'applications:capabilities' application.ref %}",
         "{% url 'applications:organization' application.ref %}",
         "{% url 'applications:section' application.ref section.number %}",
+        "{{ case.status }}",
         "{{ request.get_full_path }}",
     }
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from portal.errors import NotAllowed
 from portal.mail import services
 from portal.mail.models import OutgoingMail
-from portal.mail.selectors import failing_mails, post_of_case, unfinished_mail
+from portal.mail.selectors import failing_mails, post_of_case, sent_since, unfinished_mail
 from portal.owed import Owed
 from tests.factories.accounts import UserFactory
 from tests.post import post_office
@@ -244,6 +244,12 @@ def test_the_mails_of_a_case_are_counted_and_no_others():
     queued(attempts=3)
     post = post_of_case(CASE)
     assert (post.sent, post.waiting, post.given_up, post.total) == (2, 1, 1, 4)
+    assert post.last_sent_at == now
+    kind = "credentials/case_answered"
+    queued(case=CASE, template=kind, sent_at=now)
+    assert post_of_case(CASE, template=kind).total == 1
+    assert sent_since(CASE, now, template=kind) == 1
+    assert sent_since(CASE, now + timedelta(seconds=1), template=kind) == 0
     assert [mail.state for mail in failing_mails(CASE)] == ["Given up"]
 
 
