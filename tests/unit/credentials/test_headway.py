@@ -8,11 +8,11 @@ from django.utils import timezone
 from portal.audit.models import Event
 from portal.credentials import services
 from portal.credentials.headway import heading, headway, in_words, is_under_way, page_heading
-from portal.credentials.models import Revocation, RevocationItem, RevocationParty
+from portal.credentials.models import RevocationItem, RevocationParty
 from portal.credentials.services import finishing
 from portal.mail.models import OutgoingMail
 from portal.mail.services import deliver_mail
-from tests.factories.cases import confirmed_case, finished_case
+from tests.factories.cases import confirmed_case, finished_case, let_pass
 from tests.factories.credentials import make_live_key
 from tests.factories.stories import WORKER, again, responder
 
@@ -43,8 +43,8 @@ def work_on(case):
 
 def a_minute_passes():
     """For all that has happened to cases so far."""
+    let_pass(MINUTE)
     ago = timezone.now() - MINUTE
-    Revocation.objects.update(confirmed_at=ago)
     RevocationItem.objects.exclude(status="frozen").update(next_attempt_at=ago)
     RevocationParty.objects.filter(done_at__isnull=False).update(done_at=ago)
 
@@ -64,7 +64,7 @@ def seen(case):
 @pytest.mark.usefixtures("_slowly")
 def test_the_bar_follows_keys_then_partners_then_mails_each_with_a_rate_and_a_time_left(by):
     case = confirmed_case(by, *keys(6))
-    Revocation.objects.update(confirmed_at=timezone.now() - MINUTE)
+    let_pass(MINUTE)
     assert seen(case) == ("Keys marked dead", 2, 6, "2.0 keys a minute", "about 2 minutes")
     work_on(case)
     assert seen(case) == ("Keys marked dead", 4, 6, "4.0 keys a minute", "less than a minute")
