@@ -33,7 +33,9 @@ def _in_demo(value: Any) -> dict[str, Any]:
 
 # --- What it needs --------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", validate=variables.long)
-SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+SECRET_KEY_FALLBACKS: list[str] = env.list(
+    "SECRET_KEY_FALLBACKS", default=[], validate=variables.all_long
+)
 _database_url = env.str("DATABASE_URL", validate=variables.database)
 REDIS_URL = env.str("REDIS_URL", validate=variables.broker)
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="portal:")
@@ -67,8 +69,14 @@ MAILS_PER_MINUTE = env.int(
     "MAILS_PER_MINUTE", default=600, validate=variables.positive
 )  # of a case
 _email_url = env.str("EMAIL_URL", default="smtp://localhost:25", validate=variables.mail_server)
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Trusted Access <access@localhost>")
-SECURITY_CONTACT = env.str("SECURITY_CONTACT", **_in_demo("mailto:security@localhost"))
+DEFAULT_FROM_EMAIL = env.str(
+    "DEFAULT_FROM_EMAIL",
+    default="Trusted Access <access@localhost>",
+    validate=variables.sender,
+)
+SECURITY_CONTACT = env.str(
+    "SECURITY_CONTACT", **_in_demo("mailto:security@localhost"), validate=variables.contact
+)
 _login_texts = {
     "orcid": env.str("LOGIN_ORCID", default="{}", validate=variables.login_app),
     "github": env.str("LOGIN_GITHUB", default="{}", validate=variables.login_app),

@@ -10,6 +10,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from urllib.parse import SplitResult, urlsplit
 
 import dj_email_url
@@ -22,7 +23,12 @@ _REDIS = {"redis", "rediss"}
 _DATABASE = "must look like postgres://user:password@host:5432/name"
 _BROKER = "must look like redis://:password@host:6379/0"
 _SIGNING = "must look like <kid>:<base64url of 32 bytes>,…; manage.py make_signing_key prints one"
+_PEPPER = "must look like 1:<base64url of 32 bytes>,2:…"
+_CONTACT = "must look like mailto:security@example.org or https://example.org/security"
+_SENDER = "must look like access@example.org or Trusted Access <access@example.org>"
 _SEED_LENGTH = 32
+_NEWEST_PEPPER = 32_767  # what a row has room for
+_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 _KID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,31}")
 
 
@@ -31,17 +37,18 @@ def long(value: str) -> None:
         raise ValidationError("must be at least 50 random characters")
 
 
+def all_long(value: list[str]) -> None:
+    """An earlier key still signs people in, so a short one is as bad as a short key of today."""
+    if any(len(each) < 50 for each in value):
+        raise ValidationError("each must be at least 50 random characters")
+
+
 def read_peppers(value: str) -> dict[int, bytes]:
     """Parse `1:<base64url of 32 bytes>,2:...`; the highest version hashes new keys."""
-    peppers: dict[int, bytes] = {}
-    for part in value.split(","):
-        version, _, encoded = part.strip().partition(":")
-        try:
-            peppers[int(version)] = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-        except (ValueError, binascii.Error) as error:
-            raise ValidationError("must look like 1:<base64url of 32 bytes>") from error
-    if not peppers or any(len(pepper) < 32 for pepper in peppers.values()):
-        raise ValidationError("every pepper needs at least 32 bytes, base64url")
+    found = [_pepper(part.strip()) for part in value.split(",")]
+    peppers = dict(found)
+    if len(peppers) < len(found):
+        raise ValidationError("names a version twice; a new pepper has a number of its own")
     return peppers
 
 
@@ -76,13 +83,27 @@ def signing_keys(value: str) -> None:
     read_signing_keys(value)
 
 
-def _signing_seed(text: str) -> SigningSeed:
+def _pepper(text: str) -> tuple[int, bytes]:
+    version, _, encoded = text.partition(":")
+    if not re.fullmatch("[0-9]{1,5}", version) or not 1 <= int(version) <= _NEWEST_PEPPER:
+        raise ValidationError(f"{_PEPPER}, with versions from 1 to {_NEWEST_PEPPER}")
+    pepper = _decoded(encoded, _PEPPER)
+    if len(pepper) < 32:
+        raise ValidationError("every pepper needs at least 32 bytes, base64url")
+    return int(version), pepper
+
+
+def _decoded(encoded: str, wanted: str) -> bytes:
     """Strict where b64decode is not: it passes over what is no base64 at all."""
-    kid, _, encoded = text.partition(":")
     try:
-        seed = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)
     except (ValueError, binascii.Error) as error:
-        raise ValidationError(_SIGNING) from error
+        raise ValidationError(wanted) from error
+
+
+def _signing_seed(text: str) -> SigningSeed:
+    kid, _, encoded = text.partition(":")
+    seed = _decoded(encoded, _SIGNING)
     if not _KID.fullmatch(kid) or len(seed) != _SEED_LENGTH:
         raise ValidationError(_SIGNING)
     return SigningSeed(kid, seed)
@@ -145,6 +166,23 @@ def mail_server(value: str) -> None:
     url = _split(value, "must look like smtp://user:password@host:587?tls=True")
     if url.scheme not in dj_email_url.SCHEMES:
         raise ValidationError("must look like smtp://user:password@host:587?tls=True")
+
+
+def sender(value: str) -> None:
+    """One address, with a name before it or not; of more than that no mail would leave."""
+    _, address = parseaddr(value)
+    alone = value == address or value.endswith(f"<{address}>")
+    if not (alone and value.isprintable() and _ADDRESS.fullmatch(address)):
+        raise ValidationError(_SENDER)
+
+
+def contact(value: str) -> None:
+    """It stands on a line of its own in security.txt (RFC 9116), so it must be one line."""
+    url = _split(value, _CONTACT)
+    mail = url.scheme == "mailto" and _ADDRESS.fullmatch(url.path)
+    page = url.scheme == "https" and url.hostname
+    if not (mail or page) or not value.isprintable() or " " in value:
+        raise ValidationError(_CONTACT)
 
 
 def positive(value: int) -> None:

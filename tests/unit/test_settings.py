@@ -27,13 +27,19 @@ OPTIONAL = [
     "DEMO",
     "DEBUG",
     "DATA_DIR",
+    "DEFAULT_FROM_EMAIL",
     "DOORBELL",
     "EMAIL_URL",
     "LOG_FORMAT",
+    "MAILS_PER_MINUTE",
     "METRICS_TOKEN",
+    "REVOCATION_CAP",
+    "REVOCATION_CHUNK",
     "SANDBOX_URL",
+    "SECRET_KEY_FALLBACKS",
     "STAFF_MFA_REQUIRED",
     "TRUSTED_PROXY_COUNT",
+    "WEBHOOK_ALLOWED_NETWORKS",
 ]
 
 
@@ -84,6 +90,18 @@ def test_all_that_are_missing_are_named_at_once(start):
         ("SECRET_KEY", "short"),
         ("CREDENTIAL_PEPPERS", "nonsense"),
         ("CREDENTIAL_PEPPERS", "1:c2hvcnQ="),
+        ("CREDENTIAL_PEPPERS", ""),
+        ("CREDENTIAL_PEPPERS", f"1:{SEED},"),
+        ("CREDENTIAL_PEPPERS", f"1:{SEED},1:{OTHER_SEED}"),
+        ("CREDENTIAL_PEPPERS", f"1:{SEED},01:{OTHER_SEED}"),
+        ("CREDENTIAL_PEPPERS", f"1:!{SEED}"),
+        ("CREDENTIAL_PEPPERS", f"1:{SEED[:20]} {SEED[20:]}"),
+        ("CREDENTIAL_PEPPERS", f"0:{SEED}"),
+        ("CREDENTIAL_PEPPERS", f"-1:{SEED}"),
+        ("CREDENTIAL_PEPPERS", f"32768:{SEED}"),
+        ("CREDENTIAL_PEPPERS", f"one:{SEED}"),
+        ("SECRET_KEY_FALLBACKS", "short"),
+        ("SECRET_KEY_FALLBACKS", f"{'k' * 50},{'k' * 49}"),
         ("SIGNING_KEYS", ""),
         ("SIGNING_KEYS", "nonsense"),
         ("SIGNING_KEYS", "a:c2hvcnQ"),
@@ -118,10 +136,40 @@ def test_all_that_are_missing_are_named_at_once(start):
         ("EMAIL_URL", "nonsense"),
         ("EMAIL_URL", "http://mail.example.org"),
         ("EMAIL_URL", "smtp://mail.example.org:port"),
+        ("DEFAULT_FROM_EMAIL", ""),
+        ("DEFAULT_FROM_EMAIL", "no address"),
+        ("DEFAULT_FROM_EMAIL", "Trusted Access <access>"),
+        ("DEFAULT_FROM_EMAIL", "a@example.org, b@example.org"),
+        ("DEFAULT_FROM_EMAIL", "Access\r\nBcc: x@example.org <access@example.org>"),
+        ("DEFAULT_FROM_EMAIL", "access@example.org\n"),
+        ("SECURITY_CONTACT", ""),
+        ("SECURITY_CONTACT", "nonsense"),
+        ("SECURITY_CONTACT", "security@example.org"),
+        ("SECURITY_CONTACT", "mailto:security"),
+        ("SECURITY_CONTACT", "http://example.org/security"),
+        ("SECURITY_CONTACT", "https://"),
+        ("SECURITY_CONTACT", "javascript:alert(1)"),
+        ("SECURITY_CONTACT", "mailto:a@example.org\nContact: mailto:b@example.org"),
+        ("SECURITY_CONTACT", "https://example.org/security\r\nExpires: never"),
+        ("SECURITY_CONTACT", "https://example.org/security\n"),
+        ("AUTHORIZE_WITHIN", "6"),
+        ("AUTHORIZE_WITHIN", "-0.5"),
+        ("AUTHORIZE_WITHIN", "nan"),
+        ("AUTHORIZE_WITHIN", "soon"),
+        ("REVOCATION_CAP", "0"),
+        ("REVOCATION_CAP", "many"),
+        ("REVOCATION_CHUNK", "0"),
+        ("REVOCATION_CHUNK", "1.5"),
+        ("MAILS_PER_MINUTE", "0"),
+        ("MAILS_PER_MINUTE", "-600"),
+        ("WEBHOOK_ALLOWED_NETWORKS", "localhost"),
+        ("WEBHOOK_ALLOWED_NETWORKS", "10.1.0.0/16,10.1.0.1/16"),
         ("TRUSTED_PROXY_COUNT", "-3"),
         ("TRUSTED_PROXY_COUNT", "two"),
         ("STAFF_MFA_REQUIRED", "perhaps"),
         ("DEBUG", "perhaps"),
+        ("DEMO", "perhaps"),
+        ("DOORBELL", "perhaps"),
         ("METRICS_TOKEN", "t" * 31),
         ("METRICS_TOKEN", "two words, and more than enough characters"),
         ("METRICS_TOKEN", "t" * 32 + "\n"),
@@ -141,18 +189,44 @@ def test_signing_keys_keep_their_order_and_a_fresh_one_is_like_them(start):
     assert variables.new_signing_key() != fresh
 
 
-@pytest.mark.parametrize("value", [f"a:{SEED}AAAA", f"a:{SEED},b:{SEED}"])
-def test_a_complaint_about_signing_keys_does_not_quote_them(start, value):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SIGNING_KEYS", f"a:{SEED}AAAA"),
+        ("SIGNING_KEYS", f"a:{SEED},b:{SEED}"),
+        ("CREDENTIAL_PEPPERS", f"1:!{SEED}"),
+        ("CREDENTIAL_PEPPERS", f"1:{SEED},1:{SEED}"),
+        ("SECRET_KEY", SEED),
+        ("SECRET_KEY_FALLBACKS", SEED),
+    ],
+)
+def test_a_complaint_about_a_secret_does_not_quote_it(start, name, value):
     with pytest.raises(SystemExit) as ended:
-        start(SIGNING_KEYS=value)
-    assert "SIGNING_KEYS" in str(ended.value)
+        start(**{name: value})
+    assert name in str(ended.value)
     assert SEED[:8] not in str(ended.value)
+
+
+def test_every_variable_that_can_be_malformed_is_tried_above():
+    [mark] = test_a_malformed_one_is_named.pytestmark
+    tried = {name for name, _value in mark.args[1]}
+    assert {*GIVEN, *OPTIONAL} - tried == {"DATA_DIR"}  # any text is a folder's name
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("SIGNING_KEYS", f"20260601-0a1b2c3d:{SEED}, b_2:{OTHER_SEED}="),
+        ("CREDENTIAL_PEPPERS", f"1:{SEED}, 32767:{OTHER_SEED}="),
+        ("SECRET_KEY_FALLBACKS", ""),
+        ("SECRET_KEY_FALLBACKS", f"{'k' * 50},{'l' * 50}"),
+        ("DEFAULT_FROM_EMAIL", "access@example.org"),
+        ("DEFAULT_FROM_EMAIL", "Zugang für Partner <access@mail>"),
+        ("DEFAULT_FROM_EMAIL", '"Access, Trusted" <access@example.org>'),
+        ("SECURITY_CONTACT", "mailto:security@example.org?subject=portal"),
+        ("SECURITY_CONTACT", "https://example.org/security"),
+        ("WEBHOOK_ALLOWED_NETWORKS", "10.1.0.0/16, fd00::/8"),
+        ("AUTHORIZE_WITHIN", "5"),
         ("DATABASE_URL", "postgresql://user@%2Frun%2Fpostgresql/name"),
         ("REDIS_URL", "rediss://host"),
         ("ALLOWED_HOSTS", "a.example.org, b.example.org"),
