@@ -28,6 +28,10 @@ class Wire:
         self._is_cut = True
         self._end_all()
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Where new connections go: a server that starts again may have another port."""
+        self._target = (host, port)
+
     def mend(self) -> None:
         self._is_cut = False
         self._flows.set()
@@ -49,7 +53,11 @@ class Wire:
                 if self._is_cut:
                     near.close()
                     continue
-                far = socket.create_connection(self._target)
+                try:
+                    far = socket.create_connection(self._target)
+                except OSError:  # nobody is there
+                    near.close()
+                    continue
                 for one, other in ((near, far), (far, near)):
                     self._open.add(one)
                     threading.Thread(target=self._carry, args=(one, other), daemon=True).start()

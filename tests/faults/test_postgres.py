@@ -1,0 +1,161 @@
+"""The PostgreSQL process itself stands still for half a minute, and is started again under load.
+
+What a cut or silent network does is tried in test_database.py; here nothing is stood in for.
+"""
+
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from portal.credentials.models import Credential
+from portal.embedded import postgres
+from portal.embedded.folders import password, private
+from portal.embedded.process import claim
+from tests.factories import stories
+from tests.factories.gateway import basic, make_gateway
+from tests.faults.test_database import Gateway, ask_without_end, revoke
+from tests.faults.wire import wire_to
+from tests.processes import portal_environment, until, web
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAUSED = 30  # seconds
+PATIENT = 8  # seconds for one answer: the doors give up after three
+
+
+class Server:
+    """A PostgreSQL of our own, which can be ended and started again on the same data."""
+
+    def __init__(self, home):
+        self.home, self._running = private(home), ExitStack()
+
+    def start(self):
+        self._running = ExitStack()
+        place = claim(self.home, "postgres", self._running)
+        self.url = postgres.start(place, password(self.home), self._running, durable=True)
+        self._master = psutil.Process(int(place.pid.read_text()))
+
+    def stop(self):
+        self._running.close()
+
+    @contextmanager
+    def paused(self):
+        """Every process of it, as when the machine it runs on is held."""
+        all_of_it = [self._master, *self._master.children(recursive=True)]
+        for each in all_of_it:
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in all_of_it:
+                each.resume()
+
+
+@contextmanager
+def working_in(url):
+    """This process's own queries go there, too, until the block ends."""
+    connection.close()
+    place = urlsplit(url)
+    there = {"HOST": place.hostname, "PORT": place.port, "NAME": place.path[1:]}
+    there |= {"USER": place.username, "PASSWORD": place.password}
+    before = {name: connection.settings_dict[name] for name in there}
+    connection.settings_dict.update(there)
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before)
+
+
+@pytest.fixture
+def server(tmp_path_factory, django_db_setup):
+    server = Server(tmp_path_factory.mktemp("own") / "engine")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def wire(server):
+    with wire_to(urlsplit(server.url).hostname, urlsplit(server.url).port) as wire:
+        yield wire
+
+
+@pytest.fixture
+def portal(server, wire, worker):
+    """The address of two web processes, beside them a worker with its beat, all on that server."""
+    own = urlsplit(server.url)
+    netloc = f"{own.netloc.rpartition('@')[0]}@127.0.0.1:{wire.port}"
+    env = portal_environment(DATABASE_URL=own._replace(netloc=netloc).geturl())
+    with working_in(server.url):
+        call_command("migrate", verbosity=0)
+        with web("portal.wsgi:application", env | {"GRANIAN_WORKERS": "2"}) as address:
+            worker.start(beat=True, env=env)
+            yield address
+
+
+def test_it_stands_still_for_half_a_minute_and_is_started_again_under_load(
+    server, wire, portal, settings
+):
+    good, token = stories.claimed()
+    bad, dead = stories.another(good.grant)
+    registered, secret = make_gateway(good.grant.phase.release)
+    with ExitStack() as stack:
+        gateways = [
+            stack.enter_context(Gateway(portal, basic(registered.client_id, secret)))
+            for _ in range(2)
+        ]
+        assert [each.introspect(key) for each in gateways for key in (token, dead)] == [True] * 4
+        stands_still(server, gateways, token)
+        until(lambda: all(each.introspect(token) is True for each in gateways))
+        starts_again(server, wire, gateways, bad, token, dead)
+    # Nobody rings, so it is beat that has it finished: it and the worker were never started anew.
+    settings.DOORBELL = False
+    grant = stories.opened()
+    until(lambda: Credential.objects.filter(grant=grant, status="ready").exists(), patience=60)
+
+
+def stands_still(server, gateways, token):
+    said, began = Counter(), time.monotonic()
+    with server.paused():
+        while time.monotonic() - began < PAUSED:
+            for each in gateways:
+                asked = time.monotonic()
+                said.update([each.introspect(token), each.authorize(token)])
+                assert time.monotonic() - asked < 2 * PATIENT
+    assert set(said) == {503}
+
+
+def starts_again(server, wire, gateways, bad, token, dead):
+    said, enough = {"good": Counter(), "dead": Counter()}, threading.Event()
+    asking = [
+        threading.Thread(target=ask_without_end, args=(each, token, dead, said, enough))
+        for each in gateways
+    ]
+    try:
+        for each in asking:
+            each.start()
+        until(lambda: said["dead"][True] > 20 and said["good"][200] > 20)
+        revoke(bad)
+        until(lambda: said["dead"][False] > 20)
+        said["dead"].clear()  # what was asked before the revocation has been answered by now
+        server.stop()
+        until(lambda: said["good"][503] > 20)
+        server.start()
+        connection.close()
+        connection.settings_dict["PORT"] = urlsplit(server.url).port
+        wire.lead_to(urlsplit(server.url).hostname, urlsplit(server.url).port)
+        said["good"].clear()
+        until(lambda: said["good"][True] > 20 and said["good"][200] > 20)
+    finally:
+        enough.set()
+        for each in asking:
+            each.join()
+    assert set(said["good"]) <= {True, 200, 503}
+    assert set(said["dead"]) <= {False, 401, 503}
