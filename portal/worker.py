@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import signals, states
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from portal import heartbeats
 from portal.metrics import note_task
@@ -32,6 +32,11 @@ def install() -> None:
 
 def _begin(task_id: str, task: Any, **_signal: Any) -> None:
     """What beat rings for was asked by nobody and gets an id of its own."""
+    # As Django does before each request. Celery keeps the connection (CELERY_DB_REUSE_MAX) and
+    # never looks whether it still is one: without this every task fails, for ever, once PostgreSQL
+    # has been started anew. A task that is called in place may stand in a transaction.
+    if not task.request.is_eager:
+        close_old_connections()
     request_id.set(believed(_headers(task).get("request_id")))
     _began[task_id] = time.perf_counter()
 
