@@ -98,7 +98,7 @@ PRESENTERS: dict[str, str] = {
     "reissue.previewed": "Re-issue previewed",
     "reissue.second_asked": "Re-issue confirmed by one; a second person is asked",
     "reissue.confirmed": "Re-issue confirmed: slots are being made",
-    "reissue.completed": "Re-issue completed: every partner told",
+    "reissue.completed": "Re-issue completed: every mail queued",
     "reissue.cancelled": "Re-issue put away",
     "reissue.expired": "Re-issue preview expired",
     # gateway

@@ -55,18 +55,18 @@ class ItemStatus(TextChoices):
     """One key of a bulk revocation: what became of it."""
 
     FROZEN = "frozen", "In the case"
-    PENDING = "pending", "Dead, holder not yet told"
-    DONE = "done", "Dead, holder told"
+    PENDING = "pending", "Dead, mail not yet queued"
+    DONE = "done", "Dead, mail queued"
     SKIPPED = "skipped", "Was dead already"
-    FAILED = "failed", "Dead, telling the holder failed"
+    FAILED = "failed", "Dead, queueing the mail failed"
 
 
 class PartyStatus(TextChoices):
     """A partner, or somebody on their own, who has to be told what became of their keys."""
 
-    PENDING = "pending", "Not told yet"
-    DONE = "done", "Told"
-    FAILED = "failed", "Telling failed"
+    PENDING = "pending", "Mail not yet queued"
+    DONE = "done", "Mail queued"
+    FAILED = "failed", "Queueing the mail failed"
 
 
 class ReissueStatus(TextChoices):
@@ -84,9 +84,9 @@ class ReissueItemStatus(TextChoices):
     CHOSEN = "chosen", "Gets a new slot"
     LEFT_OUT = "left_out", "Left out by staff"
     REFUSED = "refused", "Cannot get one"
-    MADE = "made", "Slot made, partner not yet told"
-    FAILED = "failed", "Slot made, telling the partner failed"
-    TOLD = "told", "Slot made, partner told"
+    MADE = "made", "Slot made, mail not yet queued"
+    FAILED = "failed", "Slot made, queueing the mail failed"
+    TOLD = "told", "Slot made, mail queued"
     DROPPED = "dropped", "Not re-issued: put away"
 
 

@@ -36,8 +36,8 @@ def _heading(reissue: Reissue) -> str:
     return {
         R.PREVIEWED: f"Re-issue {keys}?",
         R.AWAITING_SECOND: f"Re-issue {keys}? One has confirmed, one more is needed",
-        R.RUNNING: "Slots are being made, and partners told",
-        R.COMPLETED: "Re-issued, and every partner told",
+        R.RUNNING: "Slots are being made, and mails queued",
+        R.COMPLETED: "Re-issued, and every mail queued",
         R.CANCELLED: "Put away: nothing was re-issued",
         R.EXPIRED: "Ran out: nothing was re-issued",
     }[R(reissue.status)]

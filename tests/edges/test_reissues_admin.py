@@ -72,7 +72,8 @@ def test_from_the_case_to_the_report(desk, who):
     finish_reissue(reissue)
     assert desk.get(at(reissue, "progress"))["HX-Refresh"] == "true"
     report = desk.get(at(reissue))
-    assert "Re-issued, and every partner told" in report.text
+    assert "Re-issued, and every mail queued" in report.text
+    assert "partner told" not in report.text
     assert dict(report.context["numbers"]) == {
         "slots made": 1,
         "claimed": 0,

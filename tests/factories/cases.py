@@ -36,7 +36,7 @@ def contained_case(by, *keys):
 
 
 def finished_case(by, *keys, **given):
-    """The same with every key marked and every partner told."""
+    """The same with every key marked and every mail queued."""
     case = confirmed_case(by, *keys, **given)
     services.finish_revocation(revocation_id=case.pk, by=WORKER)
     case.refresh_from_db()
