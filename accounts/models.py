@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
 from accounts.enums import MemberRole, VerificationKind
@@ -112,7 +112,7 @@ class Organization(models.Model):
     """A partner. Suspended organisations' keys are refused, whoever holds them."""
 
     ref = models.CharField(max_length=16, unique=True, default=partial(new_reference, "ORG"))
-    name = models.CharField(max_length=200, unique=True)
+    name = models.CharField(max_length=200)
     website = models.URLField(blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1, two letters")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -129,6 +129,7 @@ class Organization(models.Model):
             ("suspend_organization", "Can suspend and reinstate organisations")
         ]
         constraints: ClassVar = [
+            models.UniqueConstraint(Upper("name"), name="organization_name_once"),
             both_or_neither("organization", "suspended_at", "suspended_by"),
         ]
 

@@ -1,6 +1,6 @@
 """Organisations and who belongs to them. Every change to memberships locks the organisation."""
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import notices, policies
@@ -17,11 +17,7 @@ def create_organization(
 ) -> Organization:
     """Register an organisation; whoever does so is its first owner."""
     policies.can_create_organization(by).enforce()
-    name = clean_name(name)
-    if Organization.objects.filter(name__iexact=name).exists():
-        reason = "An organisation of this name is registered. Ask a colleague there to invite you."
-        raise Invalid("name_taken", reason, {"name": reason})
-    organization = Organization.objects.create(name=name, website=website, country=country.upper())
+    organization = _registered(clean_name(name), website, country.upper())
     Membership.objects.create(user=by, organization=organization, role=MemberRole.OWNER)
     record_event("organization.created", subject=organization.ref, thread=organization.ref, by=by)
     return organization
@@ -83,6 +79,16 @@ def reinstate_organization(*, organization_id: int, by: User) -> Organization:
     )
     notices.organization_reinstated(organization)
     return organization
+
+
+def _registered(name: str, website: str, country: str) -> Organization:
+    """Of two at once the database lets one pass, however its name is spelt."""
+    try:
+        with transaction.atomic():
+            return Organization.objects.create(name=name, website=website, country=country)
+    except IntegrityError as error:
+        reason = "An organisation of this name is registered. Ask a colleague there to invite you."
+        raise Invalid("name_taken", reason, {"name": reason}) from error
 
 
 def _locked(membership_id: int) -> Membership:

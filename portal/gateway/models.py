@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from portal.constraints import both_or_neither
@@ -19,7 +20,7 @@ class Gateway(models.Model):
     """
 
     client_id = models.CharField(max_length=16, unique=True, default=partial(new_reference, "GW"))
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100)
     release = models.ForeignKey(ModelRelease, models.PROTECT, related_name="gateways")
     sandbox = models.BooleanField(default=False, help_text="Also takes test keys")
     digest = models.BinaryField(editable=False)
@@ -41,7 +42,10 @@ class Gateway(models.Model):
     class Meta:
         ordering = ("name",)
         permissions: ClassVar = [("manage_gateways", "Can register and disable gateways")]
-        constraints: ClassVar = [both_or_neither("gateway", "disabled_at", "disabled_by")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(Upper("name"), name="gateway_name_once"),
+            both_or_neither("gateway", "disabled_at", "disabled_by"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -32,11 +32,14 @@ def register_gateway(
     """
     policies.can_register_gateway(by).enforce()
     release = ModelRelease.objects.select_for_update().get(pk=release_id)
-    if Gateway.objects.filter(name=name).exists():
-        raise Conflict("name_taken", "A gateway has this name already; choose another.")
     gateway = Gateway(name=name, release=release, sandbox=sandbox, registered_by=by)
     secret = _new_secret(gateway)
-    gateway.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            gateway.save(force_insert=True)
+    except IntegrityError as error:  # of two at once, too, the database lets one pass
+        message = "A gateway has this name already; choose another."
+        raise Conflict("name_taken", message) from error
     _record("gateway.registered", gateway, by)
     return gateway, secret
 

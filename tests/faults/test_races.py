@@ -5,6 +5,8 @@ from functools import partial
 
 import pytest
 
+from accounts.models import Organization
+from accounts.services import create_organization
 from portal.applications.models import Application, Revision
 from portal.applications.services import (
     start_application,
@@ -28,6 +30,8 @@ from portal.credentials.services import (
 from portal.credentials.targets import Selector
 from portal.credentials.verification import verify
 from portal.errors import Conflict, DomainError, NotAllowed
+from portal.gateway.models import Gateway
+from portal.gateway.services import register_gateway
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.factories.accounts import PASSWORD, PersonFactory, UserFactory
@@ -204,3 +208,26 @@ def test_reviewing_twice_at_once_is_one_review(concurrently):
     )
     assert (len(done), {type(error) for error in refused}) == (1, {NotAllowed})
     assert count("review.recorded") == 1
+
+
+def test_two_organizations_of_one_name_at_once_are_one(concurrently):
+    names = ["Institute of Things", "INSTITUTE OF THINGS"] * 4
+    calls = [partial(create_organization, name=name, by=PersonFactory()) for name in names]
+    made, refused = sorted_by_kind(concurrently(*calls))
+    assert ([each.pk for each in made], len(refused)) == ([Organization.objects.get().pk], 7)
+    assert {(error.code, *error.fields) for error in refused} == {("name_taken", "name")}
+    assert count("organization.created") == 1
+
+
+def test_two_gateways_of_one_name_at_once_are_one(concurrently):
+    staff = UserFactory(is_staff=True, permissions=["gateway.manage_gateways"])
+    releases = [stories.open_phase().release for _ in range(2)]
+    calls = [
+        partial(register_gateway, release_id=release.pk, name=name, by=staff)
+        for release in releases
+        for name in ("Edge", "edge")
+    ]
+    made, refused = sorted_by_kind(concurrently(*calls))
+    assert [gateway.pk for gateway, _secret in made] == [Gateway.objects.get().pk]
+    assert [error.code for error in refused] == ["name_taken"] * 3
+    assert count("gateway.registered") == 1

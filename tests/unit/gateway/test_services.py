@@ -50,9 +50,11 @@ def test_registering_returns_the_secret_once_and_keeps_a_hash(registered, manage
     assert kinds(gateway) == [("gateway.registered", manager.ref, release.ref, {})]
 
 
-def test_two_gateways_cannot_share_a_name(registered, manager, release):
+@pytest.mark.parametrize("name", ["Edge", "EDGE"])
+def test_two_gateways_cannot_share_a_name(registered, manager, release, name):
     with pytest.raises(Conflict, match="choose another"):
-        services.register_gateway(release_id=release.pk, name="Edge", by=manager)
+        services.register_gateway(release_id=release.pk, name=name, by=manager)
+    assert Gateway.objects.get() == registered[0]
 
 
 def test_rotating_stops_the_old_secret(registered, manager, release):
