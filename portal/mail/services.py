@@ -175,10 +175,12 @@ def _postpone(mail: OutgoingMail, error: Exception) -> None:
         [type(error).__name__, str(getattr(error, "smtp_code", ""))]  # never the server's words
     ).strip()
     mail.next_attempt_at = now + FIRST_WAIT * 4 ** (min(mail.attempts, MOST_ATTEMPTS - 1) - 1)
-    tireless = mail.case and _may_pass(error)
-    if mail.attempts >= MOST_ATTEMPTS and not tireless:
+    may_pass = _may_pass(error)
+    if mail.attempts >= MOST_ATTEMPTS and not (mail.case and may_pass):
         mail.dead_at = now
-    log.warning("mail: %s, attempt %d: %s", mail.template, mail.attempts, mail.last_error)
+    # Where it failed is of use only when it was here; and the server's words name people.
+    what = ("mail: %s, attempt %d: %s", mail.template, mail.attempts, mail.last_error)
+    log.warning(*what, exc_info=None if may_pass else error)
 
 
 def _may_pass(error: Exception) -> bool:

@@ -4,6 +4,7 @@ One worker at a time has a case (leasing.py). Each step is a transaction of its 
 anywhere, the next worker goes on where it stopped, and nothing is done twice.
 """
 
+import logging
 import time
 from datetime import datetime, timedelta
 
@@ -21,6 +22,8 @@ from portal.credentials.services.killing import bar_new_keys, kill_credentials
 from portal.credentials.services.leasing import LeaseLostError, held, take_lease
 from portal.credentials.services.moving import move_revocation
 from portal.doorbell import ring
+
+log = logging.getLogger(__name__)
 
 WORK_FOR = 5.0  # seconds a task
 GIVE_UP_WAITING_AFTER = 5  # attempts, after which a case counts as completed with stragglers
@@ -99,7 +102,8 @@ def _tell_step(revocation_id: int, fence: int) -> int:
         _tell(revocation_id, fence, party_id)
     except LeaseLostError:
         raise
-    except Exception as error:  # noqa: BLE001 - counted on the row, shown, retried without end
+    except Exception as error:  # counted on the row, shown, retried without end
+        log.exception("telling partner %s of a case failed", party_id)
         _postpone(party_id, error)
     return 1
 

@@ -5,6 +5,7 @@ the next worker goes on where it stopped, and nothing is done twice. Every grant
 under its lock: what has changed since the preview gets no slot, and says why.
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ from portal.credentials.services.leasing import LeaseLostError, held, take_lease
 from portal.credentials.services.moving import announce_birth, move_reissue
 from portal.doorbell import ring
 from portal.verdict import Verdict
+
+log = logging.getLogger(__name__)
 
 MAKE_AT_ONCE = 500
 WORK_FOR = 5.0  # seconds a task
@@ -145,7 +148,8 @@ def _tell_step(reissue_id: int, fence: int) -> int:
         _tell(reissue_id, fence, item)
     except LeaseLostError:
         raise
-    except Exception as error:  # noqa: BLE001 - counted on the rows, shown, retried without end
+    except Exception as error:  # counted on the rows, shown, retried without end
+        log.exception("telling a partner of the slot under grant %s failed", item.grant.ref)
         _postpone(item, error)
     return 1
 

@@ -64,7 +64,8 @@ def deliver_event(*, delivery_id: int) -> bool:
     }
     try:
         answer = transport.post(attempt.url, attempt.body, headers)
-    except Exception as error:  # noqa: BLE001 - the task's time, say: the row remembers
+    except Exception as error:  # the task's time, say: the row remembers
+        log.exception("speaking to endpoint %d failed here", attempt.endpoint_id)
         answer = transport.Answer(None, f"Failed here: {type(error).__name__}.")
     _write_down(attempt, answer)
     return answer.is_success

@@ -396,7 +396,7 @@ def test_paused_nobody_is_told_and_the_keys_stay_dead(phase, by):
     assert (again(case).status, len(told())) == ("completed", 2)
 
 
-def test_a_failure_is_counted_shown_and_tried_again(phase, by):
+def test_a_failure_is_counted_shown_logged_and_tried_again(phase, by, caplog):
     keys = live(phase, 2)
     case = preview(phase, by)
     confirm(case, by)
@@ -406,6 +406,7 @@ def test_a_failure_is_counted_shown_and_tried_again(phase, by):
         failed = case.parties.get(holder=keys[0].grant.holder)
         assert (failed.status, failed.attempts) == ("failed", 1)
         assert failed.last_error == "ProgrammingError"
+        assert ("Traceback" in caplog.text, "in queue_mail" in caplog.text) == (True, True)
         assert failed.next_attempt_at > timezone.now()
         assert finish(case) == 0  # not due yet
     assert explain(keys[0].kid).code == "key_revoked"

@@ -127,7 +127,7 @@ def test_chunks_go_on_where_they_stopped(by, monkeypatch):
     assert len(mails()) == 3
 
 
-def test_a_partner_who_cannot_be_told_is_tried_again_and_others_are_told(by):
+def test_a_partner_who_cannot_be_told_is_tried_again_and_others_are_told(by, caplog):
     unlucky, other = live(2)
     reissue = confirmed(by, unlucky, other)
     with no_mail_to(unlucky.grant.holder):
@@ -138,6 +138,8 @@ def test_a_partner_who_cannot_be_told_is_tried_again_and_others_are_told(by):
         *(1, "ProgrammingError"),
         "running",
     )
+    assert unlucky.grant.ref in caplog.text
+    assert "Traceback" in caplog.text
     finish_reissue(reissue)
     assert statuses(reissue) == [I.FAILED, I.TOLD]  # not yet due
     overdue()

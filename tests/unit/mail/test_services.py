@@ -138,11 +138,19 @@ def test_only_the_permitted_try_again_and_only_dead_mails(settings):
 
 
 @pytest.mark.django_db
-def test_a_broken_template_is_a_failed_attempt():
+def test_a_broken_template_is_a_failed_attempt_and_the_log_says_where(caplog):
     mail = queued(template="accounts/no_such_event")
     assert services.deliver_mail(mail_id=mail.pk) is False
     mail.refresh_from_db()
     assert mail.last_error == "TemplateDoesNotExist"
+    assert "in get_template" in caplog.text
+
+
+@pytest.mark.django_db
+def test_of_a_server_that_failed_the_log_has_no_more_than_the_row(settings, caplog):
+    no_server(settings)
+    services.deliver_mail(mail_id=queued().pk)
+    assert ("ConnectionRefusedError" in caplog.text, "Traceback" in caplog.text) == (True, False)
 
 
 @pytest.fixture

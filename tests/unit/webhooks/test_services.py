@@ -2,9 +2,11 @@
 
 import ipaddress
 import json
+import socket
 from datetime import timedelta
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.utils import timezone
 
@@ -243,6 +245,18 @@ def test_a_refused_target_is_a_failure_with_words():
     delivery = DeliveryFactory(endpoint__url="https://10.0.0.1/")
     assert services.deliver_event(delivery_id=delivery.pk) is False
     assert fresh(delivery).last_error == "This address is not on the open internet."
+
+
+def test_a_failure_on_our_side_is_written_down_and_the_log_says_where(monkeypatch, caplog):
+    def out_of_time(*_address, **_more):
+        raise SoftTimeLimitExceeded
+
+    with receiver() as server:
+        delivery = queued(server)
+        monkeypatch.setattr(socket, "create_connection", out_of_time)
+        assert services.deliver_event(delivery_id=delivery.pk) is False
+    assert fresh(delivery).last_error == "Failed here: SoftTimeLimitExceeded."
+    assert "in out_of_time" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
