@@ -1,8 +1,8 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 
-from portal.checks import check_doorbell
+from portal.checks import check_deployment, check_doorbell
 
 
 class PortalConfig(AppConfig):
@@ -10,6 +10,7 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         register(check_doorbell)
+        register(check_deployment, Tags.security, deploy=True)
 
 
 class PortalAdminConfig(AdminConfig):

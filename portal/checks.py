@@ -1,15 +1,17 @@
-"""Settings of the doorbell that look harmless and are not (docs/adr/0001).
+"""Settings that look harmless and are not; the docstring of each rule is what is printed.
 
-Each rule is a way in which a worker, a broker or a message gets lost for a long time; its
-docstring is what is printed. `manage.py` runs them as a system check; web and worker, which run
-none, refuse to start when one is broken.
+Those of the doorbell (docs/adr/0001) are ways in which a worker, a broker or a message gets lost
+for a long time. `manage.py` runs them as a system check; web and worker, which run none, refuse to
+start when one is broken. Those of a deployment may be meant: `check --deploy` warns of them.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import current_app
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Doubt
 
 Conf = Mapping[str, Any]
 
@@ -133,16 +135,41 @@ def as_celery_reads_them() -> Conf:
 
 def broken_rules(conf: Conf) -> list[CheckMessage]:
     """Every rule these settings break."""
-    return [
-        Error(" ".join((holds.__doc__ or "").split()), id=code)
-        for code, holds in RULES.items()
-        if not holds(conf)
-    ]
+    return [Error(_words(holds), id=code) for code, holds in RULES.items() if not holds(conf)]
 
 
 def check_doorbell(**_asked: Any) -> list[CheckMessage]:
     """The system check."""
     return broken_rules(as_celery_reads_them())
+
+
+def _staff_have_a_second_factor() -> bool:
+    """STAFF_MFA_REQUIRED is off: who guesses or steals one password of the staff enters the admin,
+    and may give access away.
+    """
+    return bool(settings.STAFF_MFA_REQUIRED)
+
+
+def _hosts_are_named() -> bool:
+    """ALLOWED_HOSTS holds *: any name is served, and pages and links may be made under one that
+    somebody else chose. Name the portal's own hosts.
+    """
+    return "*" not in settings.ALLOWED_HOSTS
+
+
+DOUBTS: Mapping[str, Callable[[], bool]] = {
+    "portal.W001": _staff_have_a_second_factor,
+    "portal.W002": _hosts_are_named,
+}
+
+
+def check_deployment(**_asked: Any) -> list[CheckMessage]:
+    """The check of `manage.py check --deploy`."""
+    return [Doubt(_words(holds), id=code) for code, holds in DOUBTS.items() if not holds()]
+
+
+def _words(rule: Callable[..., bool]) -> str:
+    return " ".join((rule.__doc__ or "").split())
 
 
 def refuse_unsound_doorbell() -> None:

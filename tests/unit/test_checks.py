@@ -1,6 +1,7 @@
 """Settings that would lose messages for a long time stop the start."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from celery import current_app
 from django.conf import settings
 
 from portal.checks import RULES, as_celery_reads_them, broken_rules, check_doorbell
+from tests.processes import production_environment
 
 SCHEDULE = settings.CELERY_BEAT_SCHEDULE
 HOURLY = SCHEDULE["expire-applications"]
@@ -98,3 +100,25 @@ def test_nothing_starts_on_unsound_settings(start, tmp_path):
     )
     assert ended.returncode != 0
     assert "portal.E005" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, []),
+        ({"STAFF_MFA_REQUIRED": "0"}, ["portal.W001"]),
+        ({"ALLOWED_HOSTS": "portal.example.org,*"}, ["portal.W002"]),
+        ({"ALLOWED_HOSTS": "*", "STAFF_MFA_REQUIRED": "0"}, ["portal.W001", "portal.W002"]),
+    ],
+)
+def test_a_deployment_that_lets_more_in_than_it_need_is_warned(changed, said):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        env=production_environment() | changed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert re.findall(r"\((\S+\.[WE]\d+)\)", done.stderr) == said
+    assert (done.returncode == 0) is (not said)
