@@ -42,13 +42,15 @@ def authorize_within(stack: Stack) -> list[Result]:
 
 
 def _measure(stack: Stack, door: str, portal: str = "", named: str = "") -> Result:
-    """Medians over rounds, each of which loads the portal's door and then the floor's."""
+    """Medians over rounds, each of which loads the portal's door and the floor's by turns."""
     portal = portal or stack.portal
     _warm_up(stack, portal, door)
-    ours, floor = [], []
-    for _ in range(ROUNDS):
-        ours.append(_load(stack, portal, door))
-        floor.append(_load(stack, stack.floor, door))
+    ours: list[dict[str, Any]] = []
+    floor: list[dict[str, Any]] = []
+    for turn in range(ROUNDS):
+        sides = [(ours, portal), (floor, stack.floor)]
+        for found, address in sides if turn % 2 == 0 else reversed(sides):
+            found.append(_load(stack, address, door))
     rates = [statistics.median(each["rps"] for each in run) for run in (ours, floor)]
     p99_ms = statistics.median(each["p99_ms"] for each in ours)
     return result(named or door, *rates, ratio=rates[0] / rates[1], p99_ms=p99_ms)

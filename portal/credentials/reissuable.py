@@ -110,7 +110,9 @@ def _refused(case: Revocation, kids: dict[int, str], within: Reissue | None) -> 
         others = others.exclude(reissue=within)
     live = Credential.objects.filter(grant__in=kids, kind=KeyKind.LIVE, status__in=LIVE)
     said = explain_new_keys(kids.values())
-    found = dict.fromkeys(barred_grants(Grant.objects.filter(pk__in=kids), beside=case), _BARRED)
+    found = dict.fromkeys(
+        barred_grants(Grant.objects.filter(pk__in=kids).only("pk"), beside=case), _BARRED
+    )
     found |= {grant_id: said[kid] for grant_id, kid in kids.items() if not said[kid]}
     found |= dict.fromkeys(live.values_list("grant", flat=True), _LIVES)
     return found | dict.fromkeys(others.values_list("grant", flat=True), _REISSUED)
