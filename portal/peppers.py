@@ -1,8 +1,9 @@
 """Keyed hashing of high-entropy secrets, with versions.
 
 The peppers come from the environment and live outside the database: who reads the tables alone
-can neither test a guess nor forge a row. The newest version hashes; older ones still verify,
-so a pepper is replaced without a flag day.
+can neither test a guess nor forge a row. The first that is listed hashes, all of them verify. So a
+pepper is replaced without a flag day: a new one is listed last until every process knows it, and
+then first.
 
 Not argon2 or PBKDF2: what is hashed here is random and at least 256 bits long, so stretching
 adds nothing, and a slow hash would make every bad key a denial of service.
@@ -24,25 +25,26 @@ class Rehashed:
     digest: bytes = field(repr=False)
 
 
-def newest() -> int:
+def current() -> int:
     """The version that hashes."""
-    return max(settings.CREDENTIAL_PEPPERS)
+    return int(next(iter(settings.CREDENTIAL_PEPPERS)))
 
 
 def keyed_hash(context: bytes, message: bytes) -> tuple[int, bytes]:
-    """Return (pepper version, digest) of the message under the newest pepper.
+    """Return (pepper version, digest) of the message under the current pepper.
 
     `context` says what is hashed (`tpk/1`), so that a digest of one kind never passes as another.
     """
-    version = newest()
+    version = current()
     return version, _digest(settings.CREDENTIAL_PEPPERS[version], context, message)
 
 
 def rehash(context: bytes, message: bytes, stored: int | None) -> Rehashed | None:
-    """Of a message that was found good: its hash under the newest pepper, when the one stored is
+    """Of a message that was found good: its hash under the current pepper, when the one stored is
     of an older. This is how a pepper goes out of use: whatever is used moves to the next by itself.
+    Never back: where processes disagree for a while, none undoes what another did.
     """
-    if stored is None or stored >= newest():
+    if stored is None or stored >= current():
         return None
     old = _digest(settings.CREDENTIAL_PEPPERS[stored], context, message)
     return Rehashed(old, *keyed_hash(context, message))
@@ -56,7 +58,7 @@ def matches(context: bytes, message: bytes, version: int | None, digest: bytes |
     """
     peppers = settings.CREDENTIAL_PEPPERS
     known = digest is not None and version in peppers
-    pepper = peppers[version] if version in peppers else peppers[newest()]
+    pepper = peppers[version] if version in peppers else peppers[current()]
     same = hmac.compare_digest(_digest(pepper, context, message), digest or bytes(32))
     return same and known
 

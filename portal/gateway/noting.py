@@ -26,5 +26,5 @@ def start_noting() -> None:
 
 
 def flush_stale_secrets() -> int:
-    """Write gateways' secrets under the newest pepper, as they were used; returns how many."""
+    """Write gateways' secrets under the current pepper, as they were used; returns how many."""
     return stale.write(lambda notes: store_rehashed_secrets(rehashed=notes), at_once=100)

@@ -24,8 +24,13 @@ class Version:
     gateways: int
 
     @property
-    def is_newest(self) -> bool:
-        return self.number == peppers.newest()
+    def is_current(self) -> bool:
+        return self.number == peppers.current()
+
+    @property
+    def is_announced(self) -> bool:
+        """Known to this process, and next to hash."""
+        return self.is_configured and self.number > peppers.current()
 
     @property
     def is_configured(self) -> bool:

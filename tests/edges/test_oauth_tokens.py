@@ -203,7 +203,7 @@ def test_a_token_let_through_is_a_use_of_its_key_and_hashes_nothing(
     CredentialUse.objects.all().delete()
     monkeypatch.setattr(last_use, "_seen", {})
     pepper = settings.CREDENTIAL_PEPPERS[1]
-    settings.CREDENTIAL_PEPPERS = {1: pepper, 2: bytes(32)}
+    settings.CREDENTIAL_PEPPERS = {2: bytes(32), 1: pepper}
     getattr(gateway, door)(token)
     assert noted(key)
     assert Credential.objects.get(kid=key.kid).pepper_version == 1

@@ -35,7 +35,7 @@ def test_a_rotation_under_a_new_pepper_is_noted_by_the_server(settings):
     gateway, secret = make_gateway(old.grant.phase.release)
     one = base64.urlsafe_b64encode(settings.CREDENTIAL_PEPPERS[1]).decode()
     two = base64.urlsafe_b64encode(bytes(range(32))).decode()
-    env = portal_environment(CREDENTIAL_PEPPERS=f"1:{one},2:{two}")
+    env = portal_environment(CREDENTIAL_PEPPERS=f"2:{two},1:{one}")
     headers = [
         ("X-Gateway-Authorization", basic(gateway.client_id, secret)),
         ("Authorization", f"Bearer {minted.token}"),

@@ -7,7 +7,7 @@ OLD, NEW = bytes(32), bytes(range(32))
 
 @pytest.fixture
 def two_versions(settings):
-    settings.CREDENTIAL_PEPPERS = {1: OLD, 2: NEW}
+    settings.CREDENTIAL_PEPPERS = {2: NEW, 1: OLD}
 
 
 def test_known_answer(settings):
@@ -20,10 +20,10 @@ def test_known_answer(settings):
     )
 
 
-def test_the_newest_version_hashes_and_older_ones_still_verify(settings, two_versions):
+def test_the_first_that_is_listed_hashes_and_all_verify(settings, two_versions):
     settings.CREDENTIAL_PEPPERS = {1: OLD}
     old = peppers.keyed_hash(b"c", b"m")
-    settings.CREDENTIAL_PEPPERS = {1: OLD, 2: NEW}
+    settings.CREDENTIAL_PEPPERS = {2: NEW, 1: OLD}
     new = peppers.keyed_hash(b"c", b"m")
     assert (old[0], new[0]) == (1, 2)
     assert old[1] != new[1]
@@ -48,3 +48,17 @@ def test_nothing_stored_matches_nothing(two_versions):
     assert not peppers.matches(b"c", b"m", None, None)
     assert not peppers.matches(b"c", b"m", 2, None)
     assert not peppers.matches(b"c", b"m", None, peppers.keyed_hash(b"c", b"m")[1])
+
+
+def test_what_was_hashed_moves_on_and_never_back(settings):
+    """While a new pepper is rolled out some processes list it last, others first already."""
+    early, late = {1: OLD, 2: NEW}, {2: NEW, 1: OLD}
+    settings.CREDENTIAL_PEPPERS = early
+    old = peppers.keyed_hash(b"c", b"m")
+    assert (old[0], peppers.rehash(b"c", b"m", 1)) == (1, None)
+    settings.CREDENTIAL_PEPPERS = late
+    moved = peppers.rehash(b"c", b"m", old[0])
+    assert (moved.version, moved.old) == (2, old[1])
+    settings.CREDENTIAL_PEPPERS = early  # knows it already, so refuses nobody
+    assert peppers.matches(b"c", b"m", moved.version, moved.digest)
+    assert peppers.rehash(b"c", b"m", moved.version) is None

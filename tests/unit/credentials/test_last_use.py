@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-OLD, NEW = {1: bytes(32)}, {1: bytes(32), 2: bytes(range(32))}
+OLD, NEW = {1: bytes(32)}, {2: bytes(range(32)), 1: bytes(32)}
 
 
 @pytest.fixture(autouse=True)

@@ -126,7 +126,7 @@ def test_the_first_use_is_started_once_whatever_is_remembered(old, django_assert
 def test_what_makes_no_key_worse_leaves_no_epoch(old, settings):
     """Gateways that judge alone would refuse its tokens and cut its streams."""
     key, pepper = old.credential, settings.CREDENTIAL_PEPPERS[1]
-    settings.CREDENTIAL_PEPPERS = {1: pepper, 2: bytes(32)}
+    settings.CREDENTIAL_PEPPERS = {2: bytes(32), 1: pepper}
     assert old.code() == ""
     rename_credential(kid=key.kid, name="Laboratory", by=key.grant.holder)
     Credential.objects.update(remind_at=timezone.now())
@@ -188,11 +188,11 @@ def test_a_dead_key_leaves_none(old):
 def test_a_hash_is_noted_until_it_is_stored_and_then_no_more(old, settings):
     pepper = settings.CREDENTIAL_PEPPERS[1]
     assert old.code() == ""
-    settings.CREDENTIAL_PEPPERS = {1: pepper, 2: bytes(32)}
+    settings.CREDENTIAL_PEPPERS = {2: bytes(32), 1: pepper}
     note_yes(old.token, old.verify().facts)
     assert not old.is_remembered
     assert last_use.flush_uses() == 2  # the hash and the use
-    assert (old.code(), peppers.newest()) == ("", 2)
+    assert (old.code(), peppers.current()) == ("", 2)
     note_yes(old.token, old.verify().facts)
     assert (old.is_remembered, last_use.flush_uses()) == (True, 0)
 

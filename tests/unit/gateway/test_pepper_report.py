@@ -49,7 +49,7 @@ def test_it_says_what_is_left_of_each_version(peppers, capsys):
     key, _token = make_live_key(grant__ends_at=datetime(2090, 1, 1, tzinfo=UTC))
     Credential.objects.update(expires_at=datetime(2089, 12, 2, tzinfo=UTC))
     make_gateway(key.grant.phase.release)
-    peppers(1, 2)
+    peppers(2, 1)
     make_live_key(grant=key.grant)
     dead, _token = make_live_key(grant=key.grant)
     Credential.objects.filter(pk=dead.pk).update(pepper_version=1, status="retired")
@@ -62,12 +62,12 @@ def test_it_says_what_is_left_of_each_version(peppers, capsys):
         "Keep it: what is used moves on by itself, the rest expires or is replaced."
     )
     assert lines[1].startswith("version 2: 1 live key, last expires ")
-    assert lines[1].endswith("; 0 gateways. The newest: it hashes what is new.")
+    assert lines[1].endswith("; 0 gateways. Listed first: it hashes what is new.")
     assert report(capsys, "--check") == (0, lines)
 
 
 def test_when_only_the_newest_is_in_use_the_old_one_can_go(peppers, capsys):
-    peppers(1, 2)
+    peppers(2, 1)
     _key, _token = make_live_key()
     code, lines = report(capsys)
     assert code == 0
@@ -93,9 +93,18 @@ def test_a_version_in_use_that_is_not_configured_is_an_error(peppers, capsys, ca
 
 def test_at_start_up_nothing_is_said_while_all_is_well(peppers, caplog):
     make_live_key()
-    peppers(1, 2)
+    peppers(2, 1)
     warn_of_missing_peppers()
     assert caplog.records == []
+
+
+def test_one_that_is_announced_is_not_taken_for_one_that_can_go(peppers, capsys):
+    make_live_key()
+    peppers(1, 2)
+    code, lines = report(capsys)
+    assert (code, len(lines)) == (0, 2)
+    assert lines[0].endswith("Listed first: it hashes what is new.")
+    assert lines[1].endswith("Announced: list it first once every process knows it.")
 
 
 def test_nothing_in_use_is_no_error(peppers, capsys):
@@ -110,7 +119,7 @@ def test_nothing_in_use_is_no_error(peppers, capsys):
 def stale(peppers):
     """(gateway, its secret): hashed under a pepper that has a successor by now."""
     made = make_gateway(ModelReleaseFactory())
-    peppers(1, 2)
+    peppers(2, 1)
     return made
 
 

@@ -11,7 +11,7 @@ from portal.gateway.pepper_report import Version, versions
 class Command(BaseCommand):
     help = (
         "Say how many live keys and gateways are hashed under each version of CREDENTIAL_PEPPERS."
-        " Ends with 0 when only the newest is in use, else with 1."
+        " Ends with 0 when only the one that hashes is in use, else with 1."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if options["check"]:
             wrong = any(version.is_missing for version in found)
         else:
-            wrong = any(version.is_used and not version.is_newest for version in found)
+            wrong = any(version.is_used and not version.is_current for version in found)
         if wrong:
             raise SystemExit(1)
 
@@ -37,8 +37,10 @@ class Command(BaseCommand):
 def _advice(version: Version) -> str:
     if version.is_missing:
         return "NOT CONFIGURED: they are refused. Put it back into CREDENTIAL_PEPPERS."
-    if version.is_newest:
-        return "The newest: it hashes what is new."
+    if version.is_current:
+        return "Listed first: it hashes what is new."
+    if version.is_announced:
+        return "Announced: list it first once every process knows it."
     if version.is_used:
         return "Keep it: what is used moves on by itself, the rest expires or is replaced."
     return "Not in use: it can be taken out of CREDENTIAL_PEPPERS."
