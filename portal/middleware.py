@@ -10,7 +10,6 @@ from urllib.parse import unquote
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.db import OperationalError
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -20,10 +19,10 @@ from django.http import (
 )
 from django.shortcuts import render
 from django.utils import timezone
-from psycopg.errors import LockNotAvailable, QueryCanceled
 
-from portal.errors import Busy, DomainError
+from portal.errors import DomainError
 from portal.metrics import note_request
+from portal.refusals import refusal_of
 from portal.request_id import believed, request_id
 from portal.views import method_not_allowed
 
@@ -144,25 +143,16 @@ class DomainErrorMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        error = _busy(error) or error
-        if not isinstance(error, DomainError):
+        refusal = refusal_of(error)
+        if refusal is None:
             return None
         if _is_machine(request):
-            return _problem(error)
+            return _problem(refusal)
         if request.path.startswith("/admin/") and request.method == "POST":
-            messages.error(request, error.message)
+            messages.error(request, refusal.message)
             return HttpResponseRedirect(request.path)
-        context = {"error": error, "request_id": request_id.get()}
-        return render(request, "refused.html", context, status=error.status)
-
-
-def _busy(error: Exception) -> Busy | None:
-    """A lock or an answer that PostgreSQL gave up waiting for (lock_timeout, statement_timeout)."""
-    if not isinstance(error, OperationalError):
-        return None
-    if not isinstance(error.__cause__, LockNotAvailable | QueryCanceled):
-        return None
-    return Busy("busy", "Somebody else is changing the same thing. Try again in a few seconds.")
+        context = {"error": refusal, "request_id": request_id.get()}
+        return render(request, "refused.html", context, status=refusal.status)
 
 
 def _is_machine(request: HttpRequest) -> bool:

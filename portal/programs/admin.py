@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from accounts.requests import signed_in
 from portal.admin_buttons import Button, WithButtons, freeze_link
+from portal.admin_kept import KeepsWhatWasTyped
 from portal.programs import admin_views, policies, services
 from portal.programs.admin_forms import AgreementForm, PhaseForm, QuestionForm, QuestionFormSet
 from portal.programs.models import (
@@ -37,7 +38,7 @@ class Plain:
         return field
 
 
-class SettingAdmin(Plain, WithButtons, admin.ModelAdmin):
+class SettingAdmin(KeepsWhatWasTyped, Plain, WithButtons, admin.ModelAdmin):
     """Saves through the service, so that the log knows; nothing here is ever deleted."""
 
     def save_model(
@@ -209,7 +210,7 @@ class RolloutPhaseAdmin(SettingAdmin):
 
 
 @admin.register(AgreementVersion)
-class AgreementVersionAdmin(Plain, admin.ModelAdmin):
+class AgreementVersionAdmin(KeepsWhatWasTyped, Plain, admin.ModelAdmin):
     """A published text never changes; the next version is added instead."""
 
     form = AgreementForm

@@ -54,9 +54,9 @@ PARTS = {
     "rest": r"",
 }
 # Probes, machines and scripts; files and parts of pages; addresses that lead on, or take only what
-# a form sends; what needs a sign-in half done, which test_sign_in.py does; the gallery, which
-# test_look.py has; what the admin lets nobody do. Of the admin's histories, all alike, one is
-# looked at.
+# a form sends; what needs a sign-in half done, which test_sign_in.py and test_people.py do; the
+# gallery, which test_look.py has; what the admin lets nobody do. Of the admin's histories, all
+# alike, one is looked at.
 NO_PAGES = re.compile(
     r"healthz|readyz|metrics|gallery|security_txt|introspect|authorize|authorize_envoy|usage|sandbox"
     r"|None|oauth_token|oauth_revoke|oauth_metadata|jwks|snapshot|status_lists?"

@@ -23,7 +23,7 @@ def test_gallery(page):
 
 
 # Asked for in earnest, as far as one can ask for them; the others as their handlers draw them.
-REFUSALS = ["400", "403", "405", "429", "500", "refused", "nowhere"]
+REFUSALS = ["400", "403", "405", "413", "429", "500", "csrf", "refused", "nowhere"]
 
 
 @pytest.mark.urls("tests.edges.test_error_pages")

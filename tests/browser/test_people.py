@@ -5,6 +5,8 @@ import re
 from django.core import mail as outbox
 from django.urls import reverse
 
+from tests.browser.watching import look
+
 
 def with_authenticator(page):
     """A passkey device inside the browser, which knows who holds it."""
@@ -31,6 +33,8 @@ def test_signing_up_and_in_with_a_passkey(page, live_server):
     code = re.search(r"^([A-Z]{3,4}-[A-Z]{3,4})$", outbox.outbox[0].body, re.MULTILINE)[1]
     page.get_by_label("Code").fill(code)
     page.get_by_role("button", name="Confirm").click()
+    page.get_by_role("button", name="Create").wait_for()
+    look(page)
     page.get_by_role("button", name="Create").click()
     page.locator("summary", has_text="Ada Lovelace").wait_for()
 

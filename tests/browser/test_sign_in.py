@@ -2,9 +2,11 @@
 
 import re
 
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from playwright.sync_api import expect
 
 from tests.browser.watching import look
+from tests.edges.test_accounts_sign_in import current_code
 from tests.factories.accounts import PASSWORD, PersonFactory
 
 
@@ -103,4 +105,53 @@ def test_a_second_factor_s_pages(open_page):
     _sign_in(page, PersonFactory())
     _go_to_guarded(page, "/accounts/2fa/totp/activate/")
     expect(page.locator("img.qr")).to_be_visible()
+    look(page)
+
+
+def test_a_second_factor_at_the_door_and_inside(open_page):
+    page = open_page(width=360, scheme="dark")
+    person = PersonFactory()
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    page.goto("/accounts/login/")
+    page.get_by_label("Email").fill(person.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("form").get_by_role("button", name="Sign In", exact=True).click()
+    expect(page).to_have_url(re.compile("/accounts/2fa/authenticate/"))
+    look(page)
+    page.get_by_label("Code").fill(current_code(secret))
+    page.get_by_role("main").get_by_role("button", name="Sign In", exact=True).click()
+    expect(page.locator("summary").filter(has_text=person.name)).to_be_visible()
+    page.goto("/accounts/2fa/reauthenticate/")
+    expect(page.get_by_role("heading", name="Confirm Access")).to_be_visible()
+    expect(page.get_by_label("Code")).to_be_visible()
+    look(page)
+
+
+def test_a_passkey_asked_for_once_more(open_page):
+    page = open_page(width=360, scheme="dark")
+    _has_authenticator(page)
+    _sign_in(page, PersonFactory())
+    _go_to_guarded(page, "/accounts/2fa/webauthn/add/")
+    page.get_by_label("Name").fill("Laptop")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    page.goto("/accounts/2fa/webauthn/reauthenticate/")
+    expect(page.get_by_role("heading", name="Confirm Access")).to_be_visible()
+    look(page)
+
+
+def test_a_forgotten_password(open_page, mailoutbox):
+    page = open_page(width=360, scheme="dark")
+    person = PersonFactory()
+    page.goto("/accounts/password/reset/")
+    page.get_by_label("Email").fill(person.email)
+    page.get_by_role("main").get_by_role("button").first.click()
+    expect(page).to_have_url(re.compile("/accounts/password/reset/done/"))
+    link = re.search(r"http://\S+?(/accounts/password/reset/key/\S+)", mailoutbox[-1].body)[1]
+    page.goto(link)
+    expect(page.get_by_label("New Password", exact=True)).to_be_visible()
+    look(page)
+    page.goto("/accounts/password/reset/key/1-nonsense/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     look(page)

@@ -1,7 +1,7 @@
 """Pages for what could not be done: each says what happened and gives a reference to quote."""
 
 import pytest
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import connection
 from django.test import Client
 from django.urls import include, path
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 from portal import urls as portal_urls
 from portal.errors import NotAllowed
 from portal.request_id import request_id
+from portal.views import csrf_failure
 
 QUOTED = "quoted-0123456789"
 
@@ -33,8 +34,10 @@ urlpatterns = [
     path("400/", _raising(SuspiciousOperation("odd"))),
     path("403/", _raising(PermissionDenied)),
     path("405/", require_POST(_raising(NotImplementedError))),
+    path("413/", _raising(RequestDataTooBig("more than is read"))),
     path("429/", portal_urls.handler429),
     path("500/", _raising(RuntimeError("broken"))),
+    path("csrf/", csrf_failure),
     path("locked/", _waiting_in_vain),
     path("refused/", _raising(NotAllowed("not_yours", "Ask your contact."))),
     path("", include(portal_urls)),
