@@ -23,6 +23,7 @@ from portal.throttle import throttle
 _get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
+@throttle("profile", "30/h")
 @login_required
 @_get_or_post
 def profile(request: SignedInRequest) -> HttpResponse:
@@ -100,6 +101,7 @@ def invite(request: SignedInRequest, ref: str) -> HttpResponse:
     return _organization_page(request, organization, form, status=status)
 
 
+@throttle("members", "60/h")
 @login_required
 @form_of("accounts:organization", "ref")
 def change_role(request: SignedInRequest, ref: str, user_ref: str) -> HttpResponse:
@@ -112,6 +114,7 @@ def change_role(request: SignedInRequest, ref: str, user_ref: str) -> HttpRespon
     return redirect("accounts:organization", ref=ref)
 
 
+@throttle("members", "60/h")
 @login_required
 @_get_or_post
 def remove_member(request: SignedInRequest, ref: str, user_ref: str) -> HttpResponse:
@@ -157,6 +160,7 @@ def resend_invitation(request: SignedInRequest, ref: str) -> HttpResponse:
     return redirect("accounts:organization", ref=found.organization.ref)
 
 
+@throttle("members", "60/h")
 @login_required
 @form_of("accounts:organizations")
 def withdraw_invitation(request: SignedInRequest, ref: str) -> HttpResponse:

@@ -75,6 +75,7 @@ def send_ping(request: SignedInRequest, ref: str, endpoint_ref: str) -> HttpResp
     return redirect("webhooks:endpoint", ref=ref, endpoint_ref=endpoint_ref)
 
 
+@throttle("webhook_switch", "60/h")
 @private_page
 @_form
 def switch_on(request: SignedInRequest, ref: str, endpoint_ref: str) -> HttpResponse:
@@ -84,6 +85,7 @@ def switch_on(request: SignedInRequest, ref: str, endpoint_ref: str) -> HttpResp
     return redirect("webhooks:endpoint", ref=ref, endpoint_ref=endpoint_ref)
 
 
+@throttle("webhook_switch", "60/h")
 @private_page
 @_form
 def switch_off(request: SignedInRequest, ref: str, endpoint_ref: str) -> HttpResponse:
@@ -93,6 +95,7 @@ def switch_off(request: SignedInRequest, ref: str, endpoint_ref: str) -> HttpRes
     return redirect("webhooks:endpoint", ref=ref, endpoint_ref=endpoint_ref)
 
 
+@throttle("webhook_switch", "60/h")
 @private_page
 @_get_or_post
 def remove(request: SignedInRequest, ref: str, endpoint_ref: str) -> HttpResponse:
