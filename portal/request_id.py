@@ -2,8 +2,12 @@
 into events, and with the ring to the worker. Empty outside of both.
 """
 
+import getpass
 import re
+import secrets
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -16,3 +20,18 @@ def believed(given: object) -> str:
     """Return the id that came with a request or a ring if it looks like one, else a new one."""
     plausible = isinstance(given, str) and _PLAUSIBLE.fullmatch(given)
     return str(given) if plausible else str(uuid.uuid4())
+
+
+@contextmanager
+def in_a_shell() -> Iterator[None]:
+    """What is done within has an id that says so: a command, and whose among the system's users."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    name = re.sub("[^0-9A-Za-z]", "", user)[:16]
+    token = request_id.set(f"{FROM_A_SHELL}{name}-{secrets.token_hex(4)}")
+    try:
+        yield
+    finally:
+        request_id.reset(token)

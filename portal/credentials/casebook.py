@@ -103,10 +103,10 @@ def case_timeline(case: Revocation | Reissue | Freeze) -> list[Entry]:
     return _entries(events_about(case.ref))
 
 
-def from_a_shell(case: Revocation, kind: str) -> bool:
-    """Whether what the events of this kind tell was done in a shell, which can name anybody."""
-    told = events_about(case.ref).filter(kind=kind, request_id__startswith=FROM_A_SHELL)
-    return told.exists()
+def from_a_shell(case: Revocation | Freeze, kind: str) -> bool:
+    """Whether the last event of this kind tells of a shell, which can name anybody."""
+    told = events_about(case.ref).filter(kind=kind).order_by("-pk").first()
+    return bool(told and told.request_id.startswith(FROM_A_SHELL))
 
 
 def _entries(events: QuerySet, *, about: bool = False) -> list[Entry]:

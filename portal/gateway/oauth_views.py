@@ -46,18 +46,19 @@ def _token(request: HttpRequest, asked: Asked) -> HttpResponse:
         return _not_a_client(request)
     scopes = _scopes(asked.fields["scope"]) if "scope" in asked.fields else facts.scopes
     wanted = " ".join(sorted(scopes))
+    audience = asked.fields.get("resource", facts.audience)
     # Which doors take it is theirs to say: the token carries the key's kind.
     verdict = decide(
-        facts, audience=facts.audience, scope=wanted, now=timezone.now(), sandbox=facts.is_test
+        facts, audience=audience, scope=wanted, now=timezone.now(), sandbox=facts.is_test
     )
     request.META[CODE] = verdict.code or "allowed"
     if verdict.code == DenyCode.SCOPE_NOT_HELD:
         return answers.error("invalid_scope", "This key does not hold all of these scopes.", 400)
+    if verdict.code == DenyCode.WRONG_AUDIENCE:
+        return answers.error("invalid_target", "This key is for another model.", 400)
     made = tokens.exchange(facts.kid, scopes=scopes) if verdict else None
     if made is None:
         return _not_a_client(request)
-    if asked.fields.get("resource", facts.audience) != facts.audience:
-        return answers.error("invalid_target", "This key is for another model.", 400)
     note_yes(asked.secret, facts)
     return answers.made(made)
 

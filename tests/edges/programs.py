@@ -9,8 +9,11 @@ from portal.credentials import secrets
 from portal.credentials.models import Credential
 from portal.variables import SigningSeed
 from tests.factories.accounts import UserFactory
+from tests.factories.cases import confirmed_case, contained_case
 from tests.factories.credentials import make_live_key
+from tests.factories.freezes import place
 from tests.factories.gateway import basic, make_gateway
+from tests.factories.stories import responder
 
 TOKEN, REVOKE, INTROSPECT = "/oauth/token", "/oauth/revoke", "/oauth/introspect"
 JWKS, METADATA = "/.well-known/jwks.json", "/.well-known/oauth-authorization-server"
@@ -106,4 +109,7 @@ NO_USE = {
     "retired": change(status="retired"),
     "suspended": lambda key: type(key.credential.grant).objects.update(status="suspended"),
     "halted": halt,
+    "frozen": lambda key: place("release", key.release.ref),
+    "contained": lambda key: contained_case(responder(), key.credential),
+    "confirmed": lambda key: confirmed_case(responder(), key.credential),
 }

@@ -1,8 +1,10 @@
 """Staff freeze access, ask to lift, lift and keep; every staff page says what is frozen."""
 
 import re
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from portal.credentials import services
 from portal.credentials.models import Freeze
@@ -153,6 +155,18 @@ def act(desk, freeze, verb):
     page = f"{FREEZES}{freeze.ref}/{verb}/"
     asked = desk.get(page)
     return asked.status_code, desk.post(page, follow=True)
+
+
+@pytest.mark.parametrize("shell", [True, False])
+def test_who_lifts_is_told_that_a_shell_proves_little(desk, who, shell):
+    freeze = place()
+    if shell:
+        call_command("freeze", "--lift", freeze.ref, "--by", who.email, stdout=StringIO())
+    else:
+        act(desk, freeze, "ask_to_lift")
+    colleague = session_of(responder())
+    page = text_of(colleague.get(f"{FREEZES}{freeze.ref}/lift/"))
+    assert (f"Speak to {who} first." in page, "Ines Duarte asked to lift" in page) == (shell, True)
 
 
 def test_ask_lift_and_keep_by_two_people(desk, who):

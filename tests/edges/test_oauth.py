@@ -15,6 +15,7 @@ from portal.audit.selectors import events_about
 from portal.credentials import secrets
 from portal.credentials.models import Credential
 from portal.gateway import oauth_views
+from portal.gateway.views import CODE
 from portal.prepared import Statement
 from tests.edges.programs import (
     FORM,
@@ -125,7 +126,9 @@ def test_the_model_may_be_named_and_must_be_the_keys_own(key):
     assert key.exchange(resource=key.release.audience).status_code == 200
     elsewhere = ModelReleaseFactory().audience
     for resource in (elsewhere, key.release.audience + "/", "x"):
-        assert refusal(key.exchange(resource=resource)) == (400, "invalid_target")
+        answer = key.exchange(resource=resource)
+        assert refusal(answer) == (400, "invalid_target")
+        assert answer.wsgi_request.META[CODE] == "wrong_audience"  # what is counted and logged
 
 
 def test_it_never_outlives_the_key(key):
@@ -137,6 +140,7 @@ def test_every_key_of_no_use_gets_the_same_bytes(client):
     answers = []
     for spoil in NO_USE.values():
         key = Key(client)
+        assert key.exchange().status_code == 200
         spoil(key)
         answers.append(key.exchange())
     assert [plain(answer) for answer in answers] == [plain(answers[0])] * len(NO_USE)

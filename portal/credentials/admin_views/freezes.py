@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from accounts.reauthentication import fresh_sign_in_required
 from accounts.requests import SignedInRequest
 from portal.admin_buttons import confirm, object_url
-from portal.credentials import levels, policies, services
+from portal.credentials import casebook, levels, policies, services
 from portal.credentials.admin_forms import AimForm, FreezeForm
 from portal.credentials.levels import LEVELS, Aim
 from portal.credentials.models import Freeze
@@ -111,7 +111,11 @@ def lift_freeze(request: SignedInRequest, freeze: Freeze) -> HttpResponse:
         template="admin/credentials/lift_freeze.html",
         act=lambda: services.lift_freeze(freeze_id=freeze.pk, by=request.user),
         done=f"{freeze} is lifted. What it stopped works again.",
-        context=_named(freeze) | {"stopped": levels.count_stopped(_aim(freeze))},
+        context=_named(freeze)
+        | {
+            "stopped": levels.count_stopped(_aim(freeze)),
+            "from_a_shell": casebook.from_a_shell(freeze, "freeze.lift_asked"),
+        },
     )
 
 

@@ -16,6 +16,7 @@ from portal.credentials.levels import standing_freezes, with_names, words_of
 from portal.credentials.models import Freeze
 from portal.credentials.services import ask_to_lift, place_freeze
 from portal.errors import DomainError
+from portal.request_id import in_a_shell
 
 
 class Command(BaseCommand):
@@ -41,7 +42,8 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            self._answer(**options)
+            with in_a_shell():
+                self._answer(**options)
         except DomainError as error:
             raise CommandError(error.message) from error
         except (DatabaseError, InterfaceError) as error:

@@ -1,8 +1,5 @@
 """manage.py revoke: look at many keys, contain them, revoke them, from a shell on the server."""
 
-import getpass
-import re
-import secrets
 import shlex
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -38,7 +35,7 @@ from portal.credentials.headway import headway, is_told, is_under_way
 from portal.credentials.lines import ODD, Line, Lines, counted, kids_of
 from portal.credentials.models import Revocation
 from portal.errors import DomainError, NotAllowed
-from portal.request_id import FROM_A_SHELL, request_id
+from portal.request_id import in_a_shell
 
 SHOWN = 20  # odd lines
 
@@ -89,12 +86,8 @@ class Command(BaseCommand):
         add_acts(parser)
 
     def handle(self, *, case: str | None = None, **options: Any) -> None:
-        token = request_id.set(_from_a_shell())
-        try:
-            with _refusals():
-                ended = self._known(case, options) if case else self._new(options)
-        finally:
-            request_id.reset(token)
+        with in_a_shell(), _refusals():
+            ended = self._known(case, options) if case else self._new(options)
         if ended:
             raise SystemExit(ended)
 
@@ -280,15 +273,6 @@ def _again(case: Revocation, *more: str, by: User | None) -> str:
     """The command to go on with, as it can be pasted."""
     words = [sys.executable, sys.argv[0], "revoke", case.ref, *more]
     return f"  {shlex.join([*words, '--by', by.email] if by else words)}"
-
-
-def _from_a_shell() -> str:
-    """What the log's events carry: that it came from a shell, and the system's user."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = "unknown"
-    return f"{FROM_A_SHELL}{re.sub('[^0-9A-Za-z]', '', user)[:16]}-{secrets.token_hex(4)}"
 
 
 @contextmanager
