@@ -44,7 +44,7 @@ def all_long(value: list[str]) -> None:
 
 
 def read_peppers(value: str) -> dict[int, bytes]:
-    """Parse `1:<base64url of 32 bytes>,2:...`; the highest version hashes new keys."""
+    """Parse `1:<base64url of 32 bytes>,2:...`; the first that is listed hashes."""
     found = [_pepper(part.strip()) for part in value.split(",")]
     peppers = dict(found)
     if len(peppers) < len(found):
