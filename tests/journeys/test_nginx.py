@@ -3,11 +3,13 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -191,6 +193,17 @@ def identity(key):
     }
 
 
+def forged(key):
+    """Every name the model believes, in each spelling that a WSGI model takes for the same."""
+    return [(way.title(), "FORGED") for name in identity(key) for way in spellings(name)]
+
+
+def spellings(name):
+    first, *others = name.split("-")
+    for marks in product("-_", repeat=len(others)):
+        yield first + "".join(mark + part for mark, part in zip(marks, others, strict=True))
+
+
 def told(headers):
     return {name: value for name, value in headers.items() if name.startswith("x-access-")}
 
@@ -214,9 +227,11 @@ def test_the_portal_behind_it_is_as_in_production(portal):
 def test_the_whole_way(start, portal, key):
     edge = start(portal)
     # A good key: the model hears who calls, and neither key nor cookie.
-    spoofed = [(name.title(), "FORGED") for name in identity(key)]
-    status, _, body = call(edge, [bearer(key.token), ("Cookie", "a=b"), *spoofed])
+    spoofed = forged(key)
+    assert {"X-Access-Subject", "X_Access_Subject", "X-Access-Key_Id"} < {n for n, _ in spoofed}
+    status, _, body = call(edge, [bearer(key.token), ("Cookie", "session=mine"), *spoofed])
     assert status == 200
+    assert not re.search(rf"FORGED|session=mine|{key.token}", body.decode())
     heard = arrived(body)
     assert told(heard) == identity(key)
     assert {"authorization", "cookie", "x-gateway-authorization"} & set(heard) == set()
