@@ -32,6 +32,11 @@ def threads_of(subjects: Iterable[str], kind: str, since: datetime) -> set[tuple
     return set(events.order_by().values_list("subject", "thread"))
 
 
+def has_begun() -> bool:
+    """Whether the log tells of anything."""
+    return Event.objects.exists()
+
+
 def has_happened(kind: str) -> bool:
     """Whether the log tells of this at all."""
     return Event.objects.filter(kind=kind).exists()

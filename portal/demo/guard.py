@@ -5,9 +5,10 @@ would not do: anybody can sign up with one, and could so keep production from st
 """
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
-from portal.audit.selectors import has_happened
+from accounts.models import User
+from portal.audit.selectors import has_begun, has_happened
 from portal.audit.services import Actor, record_event
 
 _LOADED = "demo.loaded"
@@ -24,6 +25,23 @@ def refuse_unless_demo() -> None:
             "This is not a demo: nothing was changed. The demo programme has accounts with known "
             "passwords; set DEMO=1 on a machine of your own to load it."
         )
+
+
+def refuse_what_is_not_ours() -> None:
+    """Stop before anything is written to a database that holds anything of its own.
+
+    Known passwords would be let into it, and the mark of a demo cannot be taken back: no production
+    would ever start on it again. It may be of an earlier version, or without any table.
+    """
+    tables = set(connection.introspection.table_names())
+    if not {"accounts_user", "audit_event"} <= tables or is_demo():
+        return
+    if not (User.objects.exists() or has_begun()):
+        return
+    raise DemoRefusedError(
+        "This database holds a portal of its own: nothing was changed. The demo, with its known "
+        "passwords, goes into an empty database only: name another in DATABASE_URL."
+    )
 
 
 @transaction.atomic

@@ -31,11 +31,12 @@ def run_portal() -> int:
         _say("Starting PostgreSQL and Valkey")
         urls = stack.enter_context(embedded.servers(DATA))
         env = environment.portal(urls, web, sandbox)
+        if "DATABASE_URL" not in urls:  # somebody's own
+            _manage(env, "demo", "--check")
         _say("Bringing the database up to date")
         _manage(env, "migrate", "--verbosity=0")
-        if not welcome.SIGN_INS.exists():
-            _say("Loading the demo programme")
-            _manage(env, "demo")
+        _say("Looking for the demo programme")
+        _manage(env, "demo")
         _say("Starting web, workers, beat and sandbox")
         return _serve(env, web, sandbox)
 

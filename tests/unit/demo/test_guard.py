@@ -5,10 +5,18 @@ import sys
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from accounts.models import User
-from portal.audit.services import System
-from portal.demo.guard import DemoRefusedError, mark_as_demo, refuse_demo_accounts
+from portal.audit.models import Event
+from portal.audit.services import System, record_event
+from portal.demo.guard import (
+    DemoRefusedError,
+    is_demo,
+    mark_as_demo,
+    refuse_demo_accounts,
+    refuse_what_is_not_ours,
+)
 from tests.processes import production_environment
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +32,39 @@ def test_production_refuses_to_load_the_demo():
     with pytest.raises(DemoRefusedError, match="not a demo"):
         call_command("demo")
     assert User.objects.count() == 0
+
+
+@pytest.mark.parametrize("words", [["demo"], ["demo", "--check"]])
+@pytest.mark.parametrize("what", ["people", "what happened"])
+def test_what_holds_anything_of_its_own_gets_no_known_password(words, what):
+    """Nothing could take the mark of a demo back, so production would never start on it again."""
+    if what == "people":
+        User.objects.create_user("somebody@example.org")
+    else:
+        record_event(
+            "release.published",
+            subject="USR-34679ACD",
+            thread="USR-34679ACD",
+            by=System("shell"),
+        )
+    before = User.objects.count(), Event.objects.count()
+    with pytest.raises(DemoRefusedError, match="a portal of its own: nothing was changed"):
+        call_command(*words)
+    assert (User.objects.count(), Event.objects.count()) == before
+    assert not is_demo()
+
+
+def test_an_empty_database_and_a_demo_s_own_may_have_it():
+    call_command("demo", "--check")
+    mark()
+    call_command("demo", "--check")
+    assert Event.objects.count() == 1
+
+
+def test_a_database_without_a_table_may_have_it():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_event RENAME TO elsewhere")  # rolled back with the test
+    refuse_what_is_not_ours()
 
 
 def mark():

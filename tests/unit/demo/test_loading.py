@@ -1,5 +1,6 @@
 """The demo holds what the README promises, all of it made by services."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -16,8 +17,10 @@ from portal.credentials.models import Credential, Revocation
 from portal.credentials.verification import decide
 from portal.demo.guard import DemoRefusedError, refuse_demo_accounts
 from portal.demo.texts import RELEASE
+from portal.gateway.authentication import authenticate
 from portal.programs.models import Capability, RolloutPhase
 from portal.programs.selectors import open_phases
+from tests.factories.gateway import basic
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 
@@ -76,6 +79,16 @@ def test_production_never_starts_on_it(settings):
     settings.DEMO = False
     with pytest.raises(DemoRefusedError, match="known passwords"):
         refuse_demo_accounts()
+
+
+def test_files_that_are_missing_are_written_anew_with_a_secret_that_is_known(world, settings):
+    (old,) = re.findall(r"SECRET=(.+)", (world / "demo" / "gateway.env").read_text())
+    settings.DATA_DIR = world / "elsewhere"
+    call_command("demo")
+    said = (settings.DATA_DIR / "demo" / "gateway.env").read_text()
+    client_id, new = re.fullmatch(r"\w+_ID=(.+)\n\w+_SECRET=(.+)\n", said).groups()
+    assert [bool(authenticate(basic(client_id, each))) for each in (old, new)] == [False, True]
+    assert "trusted-access-demo" in (settings.DATA_DIR / "demo" / "welcome.txt").read_text()
 
 
 def test_a_second_load_changes_nothing():
