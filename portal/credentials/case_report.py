@@ -268,7 +268,7 @@ def surprises(case: Revocation, counted: Figures) -> list[str]:
         said.append("Some reach a critical capability.")
     spared = case.exclusions.count()
     if spared:
-        said.append(f"{spared:,} stay alive, as you have said.")
+        said.append(f"{spared:,} stay{'s' if spared == 1 else ''} alive, as you have said.")
     return said
 
 

@@ -62,11 +62,25 @@ def test_every_door_is_asked_and_the_answers_are_shown_and_filed(desk, who):
     assert gateway.client_id in asked
 
 
+def test_the_doors_are_a_file_too(desk, who):
+    key, _token = make_live_key()
+    door, _secret = make_gateway(key.grant.phase.release, name="Edge in Oslo")
+    case = killed(who, key)
+    page, file = f"{CASES}{case.ref}/change/", f"{CASES}{case.ref}/doors.csv"
+    assert file not in desk.get(page).text
+    desk.post(f"{CASES}{case.ref}/prove/")
+    assert file in desk.get(page).text
+    written = b"".join(desk.get(file).streaming_content).decode("utf-8-sig")
+    (line,) = csv.DictReader(written.splitlines())
+    assert (line["case"], line["door"], line["name"]) == (case.ref, door.client_id, "Edge in Oslo")
+    assert (line["asked"], line["refused"], line["let_through"]) == ("1", "1", "")
+
+
 def test_the_report_is_for_those_who_may_see_cases(client, who):
     key, _token = make_live_key()
     case = killed(who, key)
     client.force_login(staff("reviewer"))
-    for address in ("report.json", "prove/"):
+    for address in ("report.json", "doors.csv", "prove/"):
         assert client.get(f"{CASES}{case.ref}/{address}").status_code == 403
     client.force_login(staff("auditor"))
     assert client.get(f"{CASES}{case.ref}/report.json").status_code == 200

@@ -15,6 +15,7 @@ from portal.credentials.admin_views.cases import (
     confirm_revocation,
     contain_revocation,
     export_case,
+    export_doors,
     new_revocation,
     pause_revocation,
     prove_revocation,
@@ -52,6 +53,7 @@ OF_A_CASE = (
     ("list/", "list", show_lines),
     ("list.csv", "list_export", export_lines),
     ("report.json", "report", report_case),
+    ("doors.csv", "doors_export", export_doors),
     ("answers/", "answers", answers),
 )
 
@@ -71,6 +73,7 @@ __all__ = [
     "contain_revocation",
     "count_keys",
     "export_case",
+    "export_doors",
     "export_lines",
     "export_reissue",
     "keep_freeze",

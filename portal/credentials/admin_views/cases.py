@@ -26,7 +26,7 @@ from portal.credentials.enums import RevocationStatus
 from portal.credentials.headway import heading, headway, is_under_way, told_at
 from portal.credentials.lifecycle import REVOCATION_EVENT
 from portal.credentials.models import Revocation
-from portal.credentials.proof import door_proofs, proof_report, seconds_to_zero
+from portal.credentials.proof import door_proofs, proof_report, proof_rows, seconds_to_zero
 from portal.credentials.reissue_policies import can_reissue
 from portal.credentials.targets import THINGS, Selector
 from portal.errors import DomainError
@@ -279,6 +279,11 @@ def report_case(request: SignedInRequest, case: Revocation) -> JsonResponse:
     answer["Content-Disposition"] = f'attachment; filename="{case.ref}.json"'
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def export_doors(request: SignedInRequest, case: Revocation) -> StreamingHttpResponse:
+    """One line a door: what it answered, and when it had refused every key."""
+    return csv_file(f"{case.ref}-doors", proof_rows(case))
 
 
 def export_case(request: SignedInRequest, case: Revocation) -> StreamingHttpResponse:

@@ -86,7 +86,7 @@ def test_a_preview_is_what_it_does_unless_told_otherwise(phase, by):
         r"\nby organisation\n +2  Harbour Institute\n +1  Individuals\n",
         rf"\nby phase\n +3  {phase.release.name}: {phase.name}\n",
         r"\nby capability\n +3  model:infer\n",
-        r"\n! 1 stay alive",
+        r"\n! 1 stays alive",
         rf"\nall of them\n  {keys[0].kid}  {keys[0].grant.ref}  {keys[0].grant.holder.email}  ",
         r"  Harbour Institute  active\n",
         rf"\n  {slot.kid}  .*  on their own  ready\n",
