@@ -63,6 +63,7 @@ class Step:
 class Headway:
     counts: dict[str, int]  # items by status
     told: int  # partners whose mails are queued
+    failing: int  # partners for whom that has failed so far
     parties: int
     mails: int  # queued for them
     post: Post
@@ -105,7 +106,7 @@ def headway(case: Revocation) -> Headway:
         step = _step_of_partners(case, telling, marking.ended or began)
     else:
         step = _step_of_mails(case, post, telling["first"] or began)
-    return Headway(marking.counts, told, parties, telling["mails"], post, step)
+    return Headway(marking.counts, told, telling["failing"], parties, telling["mails"], post, step)
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ def _telling(case: Revocation) -> dict[str, Any]:
     return case.parties.aggregate(
         told=Count("pk", filter=done),
         pending=Count("pk", filter=Q(status=PartyStatus.PENDING)),
+        failing=Count("pk", filter=Q(status=PartyStatus.FAILED)),
         parties=Count("pk"),
         mails=Coalesce(Sum("mails"), 0),
         first=Min("done_at"),

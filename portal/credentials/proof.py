@@ -16,10 +16,11 @@ from django.utils import timezone
 
 from portal.credentials import case_items, case_report, doors
 from portal.credentials.doors import Door
-from portal.credentials.headway import headway
+from portal.credentials.followup import Todo, follow_up
+from portal.credentials.headway import Headway, headway
 from portal.credentials.models import Revocation, RevocationProof
 from portal.credentials.selectors import RING_AT_MOST
-from portal.webhooks.selectors import failing_about, told_about
+from portal.webhooks.selectors import Told, failing_about, told_about
 
 Plain = dict[str, Any]
 
@@ -133,9 +134,18 @@ def times_to_zero(cases: Iterable[Revocation]) -> dict[int, float | None]:
     }
 
 
+def still_to_do(
+    case: Revocation, done: Headway, machines: Told, proofs: Iterable[DoorProof]
+) -> list[Todo]:
+    """`follow_up` by the newest answer of each door that is still one."""
+    answers = [(each.name, each.asked - each.refused) for each in proofs if each.serves is not None]
+    return follow_up(case, done, machines, answers)
+
+
 def proof_report(case: Revocation) -> Plain:
     """The whole of a case as plain data, for JSON and for the page; times are ISO 8601, in UTC."""
     proofs, figures = door_proofs(case), case_report.figures(case)
+    done, machines = headway(case), told_about(case.ref)
     report: Plain = {
         "case": case.ref,
         "title": case.title,
@@ -156,7 +166,8 @@ def proof_report(case: Revocation) -> Plain:
             {"kid": each.credential.kid, "reason": each.reason}
             for each in case.exclusions.select_related("credential").order_by("pk")
         ],
-        "told": _told(case),
+        "told": _told(case, done, machines),
+        "follow_up": [asdict(each) for each in still_to_do(case, done, machines, proofs)],
         "written_at": timezone.now(),
     }
     plain: Plain = _plain(report)
@@ -181,8 +192,7 @@ def _may_be_late() -> Plain:
     }
 
 
-def _told(case: Revocation) -> Plain:
-    done = headway(case)
+def _told(case: Revocation, done: Headway, machines: Told) -> Plain:
     stragglers = [
         {
             "partner": each.ref,
@@ -200,11 +210,11 @@ def _told(case: Revocation) -> Plain:
         "mails_waiting": done.post.waiting,
         "mails_given_up": done.post.given_up,
         "stragglers": stragglers,
-        "webhooks": _machines(case),
+        "webhooks": _machines(case, machines),
     }
 
 
-def _machines(case: Revocation) -> Plain:
+def _machines(case: Revocation, counted: Told) -> Plain:
     """Of an address only the host: the rest of it may hold what is the partner's alone."""
     failing = [
         {
@@ -218,7 +228,6 @@ def _machines(case: Revocation) -> Plain:
         }
         for each in failing_about(case.ref)
     ]
-    counted = told_about(case.ref)
     return {"total": counted.total, **asdict(counted), "failing": failing}
 
 

@@ -83,8 +83,29 @@ def test_the_report_is_for_those_who_may_see_cases(client, who):
     for address in ("report.json", "doors.csv", "prove/"):
         assert client.get(f"{CASES}{case.ref}/{address}").status_code == 403
     client.force_login(staff("auditor"))
-    assert client.get(f"{CASES}{case.ref}/report.json").status_code == 200
+    for address in ("report.json", "doors.csv"):
+        assert client.get(f"{CASES}{case.ref}/{address}").status_code == 200
     assert client.get(f"{CASES}{case.ref}/prove/").status_code == 403
+
+
+@pytest.mark.parametrize("role", ["incident_responder", "auditor"])
+def test_what_is_still_to_do_stands_on_the_page_until_it_is_done(client, who, role):
+    key, _token = make_live_key()
+    case = killed(who, key)
+    client.force_login(staff(role))
+    page = f"{CASES}{case.ref}/change/"
+    assert "Mails still to leave : 1" in words(client.get(page))
+    left = client.get(page).context["to_do"]
+    assert [each.count for each in left] == [1, 1]
+    for each in left:
+        here, _hash, part = each.address.partition("#")
+        assert (client.get(here).status_code, f'id="{part}"' in client.get(here).text) == (
+            200,
+            True,
+        )
+    OutgoingMail.objects.update(sent_at=timezone.now())
+    services.revoke_grant(grant_id=key.grant_id, reason="key_leaked", by=who)
+    assert "Still to do Nothing is left to do." in words(client.get(page))
 
 
 def test_responders_are_reminded_to_drill_until_one_has_been_gone_through(desk, who):

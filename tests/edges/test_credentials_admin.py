@@ -541,7 +541,7 @@ def test_pages_of_a_case_cost_the_same_however_many_keys(
             desk.get(at(case))
         with django_assert_max_num_queries(60) as confirmed:
             desk.post(at(case, "confirm"), confirming(case))
-        with django_assert_max_num_queries(50) as followed:
+        with django_assert_max_num_queries(55) as followed:
             desk.get(at(case))
         return len(seen), len(confirmed), len(followed)
 

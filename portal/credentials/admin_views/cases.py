@@ -26,7 +26,13 @@ from portal.credentials.enums import RevocationStatus
 from portal.credentials.headway import heading, headway, is_under_way, told_at
 from portal.credentials.lifecycle import REVOCATION_EVENT
 from portal.credentials.models import Revocation
-from portal.credentials.proof import door_proofs, proof_report, proof_rows, seconds_to_zero
+from portal.credentials.proof import (
+    door_proofs,
+    proof_report,
+    proof_rows,
+    seconds_to_zero,
+    still_to_do,
+)
 from portal.credentials.reissue_policies import can_reissue
 from portal.credentials.targets import THINGS, Selector
 from portal.errors import DomainError
@@ -114,7 +120,7 @@ def show_case(
         **_second(request, case),
         "form": form or ConfirmForm(case=case),
         "fresh": is_fresh(request),
-        **_proof(request, case),
+        **_proof(request, case, followed),
         **followed,
         **list_of(case),
         "answered": case_threads.threads_of(case)[:5] if case.confirmed_at else [],
@@ -134,11 +140,12 @@ def _second(request: SignedInRequest, case: Revocation) -> dict[str, Any]:
     }
 
 
-def _proof(request: SignedInRequest, case: Revocation) -> dict[str, Any]:
-    proofs = door_proofs(case)
+def _proof(request: SignedInRequest, case: Revocation, followed: dict[str, Any]) -> dict[str, Any]:
+    proofs, done = door_proofs(case), followed["headway"]
     return {
         "proofs": proofs,
         "zero": seconds_to_zero(proofs),
+        "to_do": still_to_do(case, done, followed["machines"], proofs) if done else [],
         "may_prove": bool(policies.can_prove_revocation(request.user, case)),
     }
 

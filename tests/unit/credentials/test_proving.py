@@ -284,7 +284,9 @@ def test_the_report_says_everything_in_plain_data_and_nothing_private(phase, by,
     assert report["seconds_to_zero"] == asked["seconds_to_zero"] >= 0
     assert report["may_be_late"] == {"forward_auth_seconds": 1.5, "tokens_seconds": 60}
     assert report["left_alive"] == [{"kid": spared.kid, "reason": "Answers the emergency line"}]
-    assert report["told"] == {"parties": 0, "told": 0, "mails": 0, "stragglers": []}
+    nobody = {"mails_sent": 0, "mails_waiting": 0, "mails_given_up": 0, "stragglers": []}
+    machines = {"total": 0, "delivered": 0, "waiting": 0, "given_up": 0, "failing": []}
+    assert report["told"] == {"parties": 0, "told": 0, "mails": 0, **nobody, "webhooks": machines}
     text = json.dumps(report)
     people = [by, *(key.grant.holder for key in keys)]
     assert [person.email for person in people if person.email in text] == []
