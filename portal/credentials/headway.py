@@ -235,6 +235,8 @@ def heading(case: Revocation, done: Headway) -> str:
 
 def page_heading(case: Revocation, done: Headway) -> str:
     """Without figures, which only the panel keeps true."""
+    if case.paused_at and is_under_way(case, done):
+        return "Revoked; telling is paused"
     if case.status == RevocationStatus.RUNNING:
         return "Revoked; partners are being told"
     if case.status != RevocationStatus.COMPLETED:

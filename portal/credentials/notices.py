@@ -14,8 +14,8 @@ from accounts.models import Organization, User
 from portal.credentials.enums import RevocationReason
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import manages_keys
-from portal.credentials.selectors import KEYS_REVOKED, keepers_of
-from portal.mail.services import queue_mail, queue_mails
+from portal.credentials.selectors import KEYS_REISSUED, KEYS_REVOKED, keepers_of
+from portal.mail.services import queue_mail, queue_mails, queue_mails_in_turn
 
 Word = str | int | list[str]  # what a mail's row keeps
 MOST_KIDS_TOLD = 50  # in one mail; the access page shows the rest
@@ -64,20 +64,17 @@ def keys_revoked(
     *,
     reason: str,
     case: str,
-    not_before: datetime,
+    held: bool,
 ) -> int:
     """One mail a person about all of a partner's keys in a case; returns how many mails.
 
     Whoever looks after the organisation's keys is told of every one, other holders of theirs.
     """
     told = _keepers_and_holders(organization, keys)
-    for person, theirs in told.items():
-        queue_mail(
-            to=person.email,
-            template=KEYS_REVOKED,
-            not_before=not_before,
-            case=case,
-            context=_words(
+    mails = [
+        (
+            person.email,
+            _words(
                 theirs[0].grant,
                 to=person,
                 reason=str(RevocationReason(reason).label),
@@ -88,6 +85,9 @@ def keys_revoked(
                 more=max(len(theirs) - MOST_KIDS_TOLD, 0),
             ),
         )
+        for person, theirs in told.items()
+    ]
+    queue_mails_in_turn(template=KEYS_REVOKED, mails=mails, case=case, held=held)
     return len(told)
 
 
@@ -96,20 +96,17 @@ def keys_reissued(
     slots: list[Credential],
     *,
     case: str,
-    not_before: datetime,
+    held: bool,
 ) -> int:
     """One mail a person about all of a partner's new slots after a case; returns how many mails.
 
     Who is told of which is as in `keys_revoked`.
     """
     told = _keepers_and_holders(organization, slots)
-    for person, theirs in told.items():
-        queue_mail(
-            to=person.email,
-            template="credentials/keys_reissued",
-            not_before=not_before,
-            case=case,
-            context=_words(
+    mails = [
+        (
+            person.email,
+            _words(
                 theirs[0].grant,
                 to=person,
                 partner=organization.name if organization else "",
@@ -119,6 +116,9 @@ def keys_reissued(
                 more=max(len(theirs) - MOST_KIDS_TOLD, 0),
             ),
         )
+        for person, theirs in told.items()
+    ]
+    queue_mails_in_turn(template=KEYS_REISSUED, mails=mails, case=case, held=held)
     return len(told)
 
 

@@ -9,8 +9,9 @@ from portal.applications.policies import can_be_given
 from portal.credentials.enums import CredentialStatus, GrantStatus, KeyKind, RevocationStatus
 from portal.credentials.lifecycle import GRANT_TRANSITIONS, LIVE, OCCUPYING
 from portal.credentials.models import Credential, Freeze, Grant, Revocation
-from portal.credentials.selectors import KEEPERS
+from portal.credentials.selectors import KEEPERS, TO_PARTNERS
 from portal.credentials.targets import barred_grants, slot_is_in_no_case
+from portal.mail.selectors import have_to_leave
 from portal.verdict import Verdict, allow, deny
 
 MOST_LIVE_KEYS = 2  # of each kind
@@ -225,17 +226,19 @@ def can_prove_revocation(user: User, revocation: Revocation) -> Verdict:
 
 
 def can_pause_revocation(user: User, revocation: Revocation) -> Verdict:
+    """Until the last mail has left: they are queued long before."""
     may = can_revoke_in_bulk(user)
-    if may and revocation.status not in _UNDER_WAY:
-        return deny("not_running", "There is nothing under way to pause.")
     if may and revocation.paused_at:
         return deny("paused", "It is paused already.")
+    under_way = revocation.status in _UNDER_WAY
+    if may and not (under_way or have_to_leave(revocation.ref, TO_PARTNERS)):
+        return deny("not_running", "There is nothing under way to pause.")
     return may
 
 
 def can_resume_revocation(user: User, revocation: Revocation) -> Verdict:
     may = can_revoke_in_bulk(user)
-    if may and not (revocation.paused_at and revocation.status in _UNDER_WAY):
+    if may and not revocation.paused_at:
         return deny("not_paused", "It is not paused.")
     return may
 

@@ -47,6 +47,8 @@ USE_IS_KNOWN_TO = timedelta(minutes=10)
 MOST_NAMES = 200  # people or partners a search by part of a name looks under
 _BEGUN = [GrantStatus.ACTIVATING, GrantStatus.ACTIVE, GrantStatus.SUSPENDED]
 KEYS_REVOKED = "credentials/keys_revoked"  # the mails that a case is followed by
+KEYS_REISSUED = "credentials/keys_reissued"  # and a re-issue after it
+TO_PARTNERS = (KEYS_REVOKED, KEYS_REISSUED)  # what waits while telling is paused
 # Who looks after an organisation's keys, whoever of its people holds the grant.
 KEEPERS = (MemberRole.TECHNICAL_CONTACT, MemberRole.OWNER)
 

@@ -36,7 +36,9 @@ def issue_waiting() -> None:
     services.issue_waiting(by=System("worker"))
 
 
-@shared_task(name="credentials.finish_revocation")
+# One step may take long where a partner has very many keys: the soft limit comes before the hard
+# one kills the worker, so that it counts as a failed attempt, shown on the page and put off.
+@shared_task(name="credentials.finish_revocation", soft_time_limit=25)
 def finish_revocation(revocation_id: int) -> None:
     """Tell the holders of one chunk of a case whose keys are dead already."""
     from portal.credentials import services  # noqa: PLC0415 - services ring this module

@@ -11,7 +11,8 @@ from portal.mail import admin_views, policies
 from portal.mail.models import OutgoingMail
 
 _STATES = {
-    "waiting": Q(sent_at=None, dead_at=None),
+    "waiting": Q(sent_at=None, dead_at=None, held=False),
+    "held": Q(sent_at=None, dead_at=None, held=True),
     "dead": Q(dead_at__isnull=False, sent_at=None),
     "sent": Q(sent_at__isnull=False),
 }
@@ -22,7 +23,12 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", "Waiting"), ("dead", "Given up"), ("sent", "Sent")]
+        return [
+            ("waiting", "Waiting"),
+            ("held", "Held"),
+            ("dead", "Given up"),
+            ("sent", "Sent"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(_STATES.get(self.value() or "", Q()))

@@ -22,6 +22,9 @@ class OutgoingMail(models.Model):
     case = models.CharField(
         max_length=16, blank=True, help_text="Reference of the incident's case it tells of"
     )
+    held = models.BooleanField(
+        default=False, db_default=False, help_text="Somebody has paused it: it leaves when released"
+    )
     queued_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -39,7 +42,11 @@ class OutgoingMail(models.Model):
                 name="mail_unsent",
                 condition=models.Q(sent_at=None, dead_at=None),
             ),
-            models.Index(fields=["case"], name="mail_of_case", condition=~models.Q(case="")),
+            models.Index(  # the last in line is at its end
+                fields=["case", "next_attempt_at"],
+                name="mail_in_line",
+                condition=~models.Q(case=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -49,4 +56,6 @@ class OutgoingMail(models.Model):
     def state(self) -> str:
         if self.sent_at:
             return "Sent"
-        return "Given up" if self.dead_at else "Waiting"
+        if self.dead_at:
+            return "Given up"
+        return "Held" if self.held else "Waiting"

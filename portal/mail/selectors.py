@@ -1,5 +1,6 @@
 """What is not sent yet: for the staff's pages, for /readyz and for the metrics."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,14 +12,16 @@ from portal.owed import Owed
 
 
 def unfinished_mail() -> Owed:
-    """Mails of a case are spread over time, and each is owed from when its turn comes."""
-    alive = Q(dead_at=None)
-    due = alive & Q(next_attempt_at__lte=timezone.now())
+    """Mails of a case are spread over time, and each is owed from when its turn comes. What a
+    person has paused is owed, and not late.
+    """
+    alive, free = Q(dead_at=None), Q(dead_at=None, held=False)
+    due = free & Q(next_attempt_at__lte=timezone.now())
     spread = ~Q(case="") & Q(attempts=0)
     owed_since = Case(When(spread, then="next_attempt_at"), default="queued_at")
     found = OutgoingMail.objects.filter(sent_at=None).aggregate(
         waiting=Count("pk", filter=alive),
-        since=Min(owed_since, filter=due | alive & ~spread),
+        since=Min(owed_since, filter=due | free & ~spread),
         due_since=Min("next_attempt_at", filter=due),
         dead=Count("pk", filter=~alive),
     )
@@ -49,6 +52,12 @@ def post_of_case(ref: str, *, template: str = "") -> Post:
         last_sent_at=Max("sent_at"),
     )
     return Post(**counted)
+
+
+def have_to_leave(ref: str, templates: Collection[str]) -> bool:
+    """Whether mails of these kinds about a case have not left so far."""
+    unsent = OutgoingMail.objects.filter(case=ref, sent_at=None, dead_at=None)
+    return unsent.filter(template__in=templates).exists()
 
 
 def sent_since(ref: str, since: datetime, *, template: str) -> int:

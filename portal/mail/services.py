@@ -3,15 +3,16 @@
 import logging
 import smtplib
 import time
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db import transaction
-from django.db.models import Case, When
+from django.db import connection, transaction
+from django.db.models import Case, Max, Q, When
 from django.template import Context
 from django.template.loader import get_template, render_to_string
 from django.utils import timezone
@@ -36,13 +37,9 @@ def queue_mail(
     to: str,
     template: str,
     context: dict[str, Any],
-    not_before: datetime | None = None,
     case: str = "",
 ) -> OutgoingMail:
     """Queue one mail in the caller's transaction, to be sent after commit.
-
-    Until `not_before` nobody is rung: one of very many, it leaves when it is due and
-    `reconcile_mail` comes by, and keeps no other mail waiting.
 
     `case` is the reference of an incident's case: whoever it is about has to hear of it, so it is
     tried for as long as the mail server fails, and never given up for that.
@@ -53,10 +50,8 @@ def queue_mail(
     from portal.mail.tasks import deliver  # noqa: PLC0415 - a task's body imports its one service
 
     mail = OutgoingMail(to=to, template=template, context=context, case=case)
-    mail.next_attempt_at = not_before or mail.next_attempt_at
     mail.save()
-    if mail.next_attempt_at <= timezone.now():
-        ring_after_commit(deliver, mail.pk)
+    ring_after_commit(deliver, mail.pk)
     return mail
 
 
@@ -70,6 +65,67 @@ def queue_mails(*, template: str, mails: list[tuple[str, dict[str, Any]]]) -> No
     ring_after_commit(deliver)
 
 
+def queue_mails_in_turn(
+    *, template: str, mails: Sequence[tuple[str, dict[str, Any]]], case: str, held: bool
+) -> None:
+    """Queue one mail a (to, context) about a case, each in a slot of its own, after those before.
+
+    Only what is due at once is rung for: one of very many leaves when its time has come and
+    `reconcile_mail` comes by, and keeps no other mail waiting. Those `held` wait to be released.
+    Whoever calls holds a lock that is the case's, so that no slot is given twice.
+    """
+    from portal.mail.tasks import deliver_queued as deliver  # noqa: PLC0415 - as above
+
+    now, gap = timezone.now(), _gap()
+    last = OutgoingMail.objects.filter(
+        Q(attempts=0) | Q(sent_at__isnull=False), case=case
+    ).aggregate(at=Max("next_attempt_at"))["at"]
+    first = max(now, last + gap) if last else now
+    about = {"template": template, "case": case, "held": held}
+    OutgoingMail.objects.bulk_create(
+        OutgoingMail(to=to, context=context, next_attempt_at=first + gap * place, **about)
+        for place, (to, context) in enumerate(mails)
+    )
+    if first <= now and not held:
+        ring_after_commit(deliver)
+
+
+@transaction.atomic
+def hold_mails(*, case: str, templates: Sequence[str]) -> None:
+    """Keep back those of a case that have not left.
+
+    What is being handed over right now is passed over: a mail server may take its time, and
+    whoever pauses is in a hurry. It leaves, or joins the others when it fails.
+    """
+    unsent = OutgoingMail.objects.filter(case=case, template__in=templates, sent_at=None)
+    free = unsent.select_for_update(skip_locked=True)
+    OutgoingMail.objects.filter(pk__in=free.values("pk")).update(held=True)
+
+
+@transaction.atomic
+def release_mails(*, case: str) -> None:
+    """Let go what is held of a case: in the old order, in new slots from now on."""
+    from portal.mail.tasks import deliver_queued as deliver  # noqa: PLC0415 - as above
+
+    params: list[Any] = [timezone.now(), _gap(), case]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {OutgoingMail._meta.db_table} AS mail"  # noqa: S608 - our own table's name
+            " SET held = false, next_attempt_at = %s + line.place * %s"
+            " FROM (SELECT id, row_number() OVER (ORDER BY next_attempt_at, id) - 1 AS place"
+            f"  FROM {OutgoingMail._meta.db_table}"
+            '  WHERE "case" = %s AND NOT ("case" = \'\') AND held) AS line'
+            " WHERE line.id = mail.id",
+            params,
+        )
+    ring_after_commit(deliver)
+
+
+def _gap() -> timedelta:
+    """Between two mails of a case: thousands at once would be taken for spam."""
+    return timedelta(minutes=1) / settings.MAILS_PER_MINUTE
+
+
 def deliver_queued() -> int:
     """Send what is due, the oldest first, for a few seconds; returns how many mails were tried.
     Those of cases come after all others: of them there may be thousands.
@@ -79,7 +135,7 @@ def deliver_queued() -> int:
     from portal.mail.tasks import deliver_queued as deliver  # noqa: PLC0415 - as above
 
     due = OutgoingMail.objects.filter(
-        sent_at=None, dead_at=None, next_attempt_at__lte=timezone.now()
+        sent_at=None, dead_at=None, held=False, next_attempt_at__lte=timezone.now()
     )
     in_turn = due.order_by(Case(When(case="", then=0), default=1), "next_attempt_at", "pk")
     ids = list(in_turn.values_list("pk", flat=True)[:BATCH])
@@ -96,23 +152,26 @@ def deliver_queued() -> int:
 
 @transaction.atomic
 def deliver_mail(*, mail_id: int) -> bool:
-    """Send the mail unless it was sent, is dead, or another worker holds it; True when sent now.
+    """Send the mail unless it was sent, is dead or held, or another worker has it; True when sent.
 
     The row stays locked while the mail server is spoken to, so two workers never send it twice.
     A worker killed in between leaves the row unsent: that one mail may arrive again, under the
     same Message-ID.
     """
     mail = OutgoingMail.objects.select_for_update(skip_locked=True).filter(pk=mail_id).first()
-    if mail is None or mail.sent_at or mail.dead_at or mail.next_attempt_at > timezone.now():
+    if mail is None or mail.state != "Waiting" or mail.next_attempt_at > timezone.now():
         return False
     mail.attempts += 1
     try:
         _message(mail).send()
     except Exception as error:  # noqa: BLE001 - whatever it was, the row remembers and waits
         _postpone(mail, error)
+        mail.held = _others_are_held(mail)
     else:
         mail.sent_at, mail.last_error = timezone.now(), ""
-    mail.save(update_fields=["attempts", "sent_at", "next_attempt_at", "dead_at", "last_error"])
+    mail.save(
+        update_fields=["attempts", "sent_at", "next_attempt_at", "dead_at", "last_error", "held"]
+    )
     return mail.sent_at is not None
 
 
@@ -122,7 +181,11 @@ def reconcile_mail() -> bool:
 
     now = timezone.now()
     due = OutgoingMail.objects.filter(
-        sent_at=None, dead_at=None, next_attempt_at__lte=now, queued_at__lte=now - GRACE
+        sent_at=None,
+        dead_at=None,
+        held=False,
+        next_attempt_at__lte=now,
+        queued_at__lte=now - GRACE,
     ).exists()
     if due:
         ring(deliver)
@@ -181,6 +244,12 @@ def _postpone(mail: OutgoingMail, error: Exception) -> None:
     # Where it failed is of use only when it was here; and the server's words name people.
     what = ("mail: %s, attempt %d: %s", mail.template, mail.attempts, mail.last_error)
     log.warning(*what, exc_info=None if may_pass else error)
+
+
+def _others_are_held(mail: OutgoingMail) -> bool:
+    """Whether its like were held while this one was being handed over."""
+    like = OutgoingMail.objects.filter(case=mail.case, template=mail.template, held=True)
+    return bool(mail.case) and like.exists()
 
 
 def _may_pass(error: Exception) -> bool:

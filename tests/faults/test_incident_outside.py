@@ -114,6 +114,7 @@ def test_a_partner_s_machine_that_hangs_or_lies_inside_holds_nobody_up(
         until(lambda: Delivery.objects.filter(attempts__gte=1).count() == 2)
         until(lambda: server.requests)
         assert Delivery.objects.filter(delivered_at=None, dead_at=None).count() == 2
+        sweep()
         until(lambda: not OutgoingMail.objects.filter(sent_at=None).exists())
     assert_all_told_once(case, made, partners=3)
 

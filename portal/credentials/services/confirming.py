@@ -16,13 +16,14 @@ from portal.audit.services import Payload, record_event
 from portal.credentials import policies, tasks
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
-from portal.credentials.selectors import needs_second_person
+from portal.credentials.selectors import TO_PARTNERS, needs_second_person
 from portal.credentials.services.finishing import mark_some
 from portal.credentials.services.moving import move_revocation, stop_births
 from portal.credentials.services.typed import must_be_as_shown
 from portal.credentials.targets import Selector, live_credentials
 from portal.doorbell import ring_after_commit
 from portal.errors import Conflict, Gone, Invalid
+from portal.mail.services import hold_mails, release_mails
 from portal.redaction import redact
 
 SECOND_WITHIN = timedelta(hours=1)
@@ -111,11 +112,12 @@ def cancel_revocation(*, revocation_id: int, by: User) -> Revocation:
 
 @transaction.atomic
 def pause_revocation(*, revocation_id: int, by: User) -> Revocation:
-    """Let workers tell nobody for now. The keys are dead and stay so."""
+    """Let workers tell nobody for now, and hold what is queued. The keys are dead and stay so."""
     revocation = _lock(revocation_id)
     policies.can_pause_revocation(by, revocation).enforce()
     revocation.paused_at, revocation.paused_by = timezone.now(), by
     revocation.save(update_fields=["paused_at", "paused_by"])
+    hold_mails(case=revocation.ref, templates=TO_PARTNERS)
     _record("revocation.paused", revocation, by=by)
     return revocation
 
@@ -127,6 +129,7 @@ def resume_revocation(*, revocation_id: int, by: User) -> Revocation:
     policies.can_resume_revocation(by, revocation).enforce()
     revocation.paused_at, revocation.paused_by = None, None
     revocation.save(update_fields=["paused_at", "paused_by"])
+    release_mails(case=revocation.ref)
     _record("revocation.resumed", revocation, by=by)
     ring_after_commit(tasks.finish_revocation, revocation.pk)
     return revocation

@@ -6,11 +6,11 @@ anywhere, the next worker goes on where it stopped, and nothing is done twice.
 
 import logging
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from portal.audit.services import Actor
@@ -153,7 +153,7 @@ def _tell(revocation_id: int, fence: int, party_id: int) -> None:
         theirs,
         reason=case.reason,
         case=case.ref,
-        not_before=_slot(case),
+        held=case.paused_at is not None,
     )
     kids = [key.kid for key in theirs]
     hooks.keys_revoked(party.organization, kids, reason=case.reason, case=case.ref)
@@ -170,15 +170,6 @@ def _items_of(case: Revocation, party: RevocationParty) -> QuerySet[RevocationIt
             "credential__grant__holder": party.holder_id,
         }
     return case.items.filter(status__in=_UNTOLD, **whose)
-
-
-def _slot(case: Revocation) -> datetime:
-    """When the next mail may leave: thousands at once would be taken for spam, and would keep
-    every other mail waiting.
-    """
-    queued = case.parties.aggregate(sent=Sum("mails"))["sent"] or 0
-    began = case.confirmed_at or timezone.now()
-    return began + timedelta(minutes=queued / settings.MAILS_PER_MINUTE)
 
 
 def _postpone(party_id: int, error: Exception) -> None:

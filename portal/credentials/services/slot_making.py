@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -20,7 +19,7 @@ from portal.audit.services import Actor, record_events
 from portal.credentials import notices, tasks
 from portal.credentials.enums import CredentialStatus, ReissueItemStatus, ReissueStatus
 from portal.credentials.lifecycle import CREDENTIAL_EVENT
-from portal.credentials.models import Credential, Grant, Reissue, ReissueItem
+from portal.credentials.models import Credential, Grant, Reissue, ReissueItem, Revocation
 from portal.credentials.reissuable import refusals
 from portal.credentials.secrets import new_kid
 from portal.credentials.services.issuing import CLAIM_WITHIN
@@ -164,7 +163,8 @@ def _next_untold(reissue_id: int, fence: int) -> ReissueItem | None:
 @transaction.atomic
 def _tell(reissue_id: int, fence: int, one: ReissueItem) -> None:
     """One mail a person about all new slots of this item's partner, and the mark on the items."""
-    reissue: Reissue = held(Reissue, reissue_id, fence)
+    case = _lock_case(reissue_id)
+    held(Reissue, reissue_id, fence)
     items = _of_the_same_partner(one)
     ready = Credential.objects.filter(
         pk__in=items.values("slot"), status=CredentialStatus.READY
@@ -172,11 +172,11 @@ def _tell(reissue_id: int, fence: int, one: ReissueItem) -> None:
     mails = notices.keys_reissued(
         one.grant.organization,
         list(ready.order_by("pk")),
-        case=reissue.revocation.ref,
-        not_before=_place_in_line(reissue),
+        case=case.ref,
+        held=case.paused_at is not None,
     )
     items.update(status=ReissueItemStatus.TOLD, done_at=timezone.now(), last_error="")
-    Reissue.objects.filter(pk=reissue.pk).update(mails=F("mails") + mails)
+    Reissue.objects.filter(pk=reissue_id).update(mails=F("mails") + mails)
 
 
 def _of_the_same_partner(one: ReissueItem) -> QuerySet[ReissueItem]:
@@ -187,10 +187,10 @@ def _of_the_same_partner(one: ReissueItem) -> QuerySet[ReissueItem]:
     return items.filter(grant__organization=partner)
 
 
-def _place_in_line(reissue: Reissue) -> datetime:
-    """When the next mail may leave: as for the case, thousands at once would be taken for spam."""
-    began = reissue.confirmed_at or timezone.now()
-    return began + timedelta(minutes=reissue.mails / settings.MAILS_PER_MINUTE)
+def _lock_case(reissue_id: int) -> Revocation:
+    """Before the re-issue, as everywhere: the mails of both share one line, and one pause."""
+    cases = Revocation.objects.select_for_update(no_key=True)
+    return cases.get(pk=Reissue.objects.values_list("revocation", flat=True).get(pk=reissue_id))
 
 
 def _postpone(one: ReissueItem, error: Exception) -> None:

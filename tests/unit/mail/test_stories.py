@@ -50,7 +50,7 @@ def about(module):
         "case": "CASE-ABCDEFGH",
         "person": holder,
         "to": [holder],
-        "not_before": now,
+        "held": False,
     }
     return {**about, **bulk, "now": now}
 
@@ -60,6 +60,7 @@ def tell(function, subjects, **words):
     given = {**subjects, **WORDS, **words}
     function(**{name: given[name] for name in names})
     queued = OutgoingMail.objects.latest("pk")
+    OutgoingMail.objects.update(next_attempt_at=timezone.now())  # its turn has come
     assert deliver_mail(mail_id=queued.pk)
     return queued.template, outbox.outbox[-1]
 
