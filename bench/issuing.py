@@ -20,7 +20,7 @@ from portal.audit.services import System
 from portal.celery import app
 from portal.credentials.models import Grant
 from portal.credentials.services import issue_credential, open_grant
-from portal.run.health import missing_after, worker_answers
+from portal.run.health import missing_after, node_answers
 
 PROCESSES = 2
 ONE_BY_ONE, COHORT, WAITS = 200, 2_000, 40
@@ -130,7 +130,7 @@ def _worker(stack: Stack, processes: int) -> Iterator[None]:
             stderr=subprocess.DEVNULL,  # a line a task
         )
         cleanup.callback(stop, worker)
-        if missing_after({"worker": worker_answers}, PATIENCE):
+        if missing_after({"worker": lambda: node_answers("celery@%h")}, PATIENCE):
             raise SystemExit("The worker does not answer.")
         _ring_and_wait([("credentials.issue", [each]) for each in opened(20 * processes)])
         yield

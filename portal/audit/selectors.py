@@ -42,6 +42,11 @@ def has_happened(kind: str) -> bool:
     return Event.objects.filter(kind=kind).exists()
 
 
+def first_subject(kind: str) -> str:
+    """What the first event of this kind is about; there must be one."""
+    return Event.objects.filter(kind=kind).order_by("pk").values_list("subject", flat=True)[0]
+
+
 def search(events: QuerySet[Event], text: str) -> QuerySet[Event]:
     """Events whose subject, file or actor is exactly this reference, kid, or person's address.
 

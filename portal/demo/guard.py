@@ -4,14 +4,29 @@ What tells a demo's database is an event that loading it writes and nothing take
 would not do: anybody can sign up with one, and could so keep production from starting.
 """
 
+from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
 
-from accounts.models import User
-from portal.audit.selectors import has_begun, has_happened
+from accounts.models import Organization, User
+from portal.applications.models import Application
+from portal.audit.selectors import first_subject, has_begun, has_happened
 from portal.audit.services import Actor, record_event
+from portal.gateway.models import Gateway
+from portal.programs.models import ModelRelease
 
 _LOADED = "demo.loaded"
+_LOG = "audit_event"
+# What a database has that somebody works with, whatever else is in it.
+_OWN: dict[str, type[Model]] = {
+    "people": User,
+    "organisations": Organization,
+    "programmes": ModelRelease,
+    "applications": Application,
+    "gateways": Gateway,
+}
 
 
 class DemoRefusedError(SystemExit):
@@ -28,20 +43,25 @@ def refuse_unless_demo() -> None:
 
 
 def refuse_what_is_not_ours() -> None:
-    """Stop before anything is written to a database that holds anything of its own.
+    """Stop before the demo is put into a database that holds anything else.
 
-    Known passwords would be let into it, and the mark of a demo cannot be taken back: no production
-    would ever start on it again. It may be of an earlier version, or without any table.
+    What loading leaves in the log stays there, and production would never start on it again. So
+    this is asked before anything is written, the tables included.
     """
-    tables = set(connection.introspection.table_names())
-    if not {"accounts_user", "audit_event"} <= tables or is_demo():
-        return
-    if not (User.objects.exists() or has_begun()):
-        return
-    raise DemoRefusedError(
-        "This database holds a portal of its own: nothing was changed. The demo, with its known "
-        "passwords, goes into an empty database only: name another in DATABASE_URL."
-    )
+    held = [] if is_demo() else _held()
+    if held:
+        raise DemoRefusedError(
+            f"This database holds data of its own ({', '.join(held)}): nothing was changed. The "
+            "demo has accounts with known passwords and is loaded into an empty database only. "
+            "Let DATABASE_URL name an empty one; or leave it unset, and `make run` starts a "
+            "server of its own (empty again after `make reset`)."
+        )
+
+
+def let_nobody_in() -> None:
+    """Until the transaction ends, nobody signs up here and no second demo is loaded."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {User._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
 
 
 @transaction.atomic
@@ -51,7 +71,13 @@ def mark_as_demo(*, release_ref: str, by: Actor) -> None:
 
 
 def is_demo() -> bool:
-    return has_happened(_LOADED)
+    """Also of a database that has no tables yet."""
+    return _LOG in _tables() and has_happened(_LOADED)
+
+
+def release_ref() -> str:
+    """The release that the demo of this database is about."""
+    return first_subject(_LOADED)
 
 
 def refuse_demo_accounts() -> None:
@@ -59,8 +85,26 @@ def refuse_demo_accounts() -> None:
 
     A database that cannot be asked stops it too: starting blind would be failing open.
     """
-    if not settings.DEMO and is_demo():
+    if not settings.DEMO and has_happened(_LOADED):
         raise DemoRefusedError(
             "This database holds the demo's accounts, with known passwords. Use another database; "
             "a demo is never turned into production."
         )
+
+
+def _held() -> list[str]:
+    tables = _tables()
+    held = [
+        what
+        for what, model in _OWN.items()
+        if model._meta.db_table in tables and model._default_manager.exists()
+    ]
+    if _LOG in tables and has_begun() and not held:
+        held.append("a log of what happened")
+    migrated = {app for app, _name in MigrationRecorder(connection).applied_migrations()}
+    strange = migrated - set(apps.app_configs) if migrated else tables
+    return held + (["tables of another program"] if strange else [])
+
+
+def _tables() -> set[str]:
+    return set(connection.introspection.table_names())

@@ -53,8 +53,10 @@ class Cast:
 def play(cast: Cast) -> None:
     """Bring all forty to where they stand."""
     early, research = cast.release.phases.order_by("order")[:2]
-    _granted(cast, research, scopes=TRIAGE, day=-3)  # the first person: a key to claim
+    first = cast.waiting.pop(0)
     _play_offers(cast, research)
+    cast.waiting.insert(0, first)  # signs the new terms, or the key would be blocked when claimed
+    _granted(cast, research, scopes=TRIAGE, day=-3)
     for number in range(6):
         _active(cast, early, scopes=TRIAGE if number % 2 else INFER, day=-27 + number)
     for number in range(14):

@@ -1,5 +1,6 @@
 """The order of things; what each is stands in the files beside this one."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from typing import NoReturn
 from portal import embedded
 from portal.run import environment, health, ports, welcome
 from portal.run.environment import DATA, ROOT
-from portal.run.processes import Processes, commands
+from portal.run.processes import NODES, Processes, commands
 
 
 def main() -> int:
@@ -31,12 +32,8 @@ def run_portal() -> int:
         _say("Starting PostgreSQL and Valkey")
         urls = stack.enter_context(embedded.servers(DATA))
         env = environment.portal(urls, web, sandbox)
-        if "DATABASE_URL" not in urls:  # somebody's own
-            _manage(env, "demo", "--check")
         _say("Bringing the database up to date")
-        _manage(env, "migrate", "--verbosity=0")
-        _say("Looking for the demo programme")
-        _manage(env, "demo")
+        _manage(env, "demo", "--migrate")
         _say("Starting web, workers, beat and sandbox")
         return _serve(env, web, sandbox)
 
@@ -62,9 +59,7 @@ def _announce(processes: Processes, portal: str, sandbox: str) -> None:
     missing = health.missing_after(
         {
             "web": lambda: health.answers(f"{portal}/readyz"),
-            "worker": health.worker_answers,
-            "mail": lambda: processes.is_alive("mail"),
-            "beat": lambda: processes.is_alive("beat"),
+            **{name: functools.partial(health.node_answers, node) for name, node in NODES.items()},
             "sandbox": lambda: health.answers(f"{sandbox}/healthz"),
         }
     )

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 
+from celery.utils.nodenames import host_format
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -33,12 +34,12 @@ def answers(url: str) -> bool:
         return False
 
 
-def worker_answers() -> bool:
-    """Whether a Celery worker answers through the broker. A broker that is not there raises
-    errors of kombu's and of redis's own, which are no OSErrors.
+def node_answers(node: str) -> bool:
+    """Whether the worker or beat of this name answers through the broker, `%h` being this machine.
+    A broker that is not there raises errors of kombu's and of redis's own, which are no OSErrors.
     """
     from portal.celery import app  # noqa: PLC0415 - reads the settings, which are there only now
 
     with contextlib.suppress(OSError, OperationalError, RedisError):
-        return bool(app.control.ping(timeout=1))
+        return bool(app.control.ping(destination=[host_format(node)], timeout=1, limit=1))
     return False

@@ -19,6 +19,13 @@ from portal.embedded import die_with_parent, tie
 
 GRACE = 5  # seconds to finish what is being done
 INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM}
+# By what name each answers through the broker.
+NODES = {
+    "worker": "worker@%h",
+    "mail": "mail@%h",
+    "webhooks": "webhooks@%h",
+    "beat": "beat@%h",
+}
 ASKED_TO_STOP = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -29,14 +36,14 @@ def commands(web: int, sandbox: int) -> dict[str, str]:
     web_server = f"{granian} --port {web} --workers 2 --blocking-threads 2"
     sandbox_server = f"{granian} --port {sandbox} --blocking-threads 4"
     celery = f"{python} -m celery --quiet -A portal"
+    worker = "--without-mingle --without-gossip --concurrency"
+    names = {name: f"--hostname {node}" for name, node in NODES.items()}
     return {
         "web": f"exec {web_server} portal.wsgi:application",
-        "worker": f"exec {celery} worker --concurrency 2 --without-mingle --without-gossip",
-        "mail": f"exec {celery} worker --queues mail --hostname mail@%h"
-        " --concurrency 1 --without-mingle --without-gossip",
-        "webhooks": f"exec {celery} worker --queues webhooks --hostname webhooks@%h"
-        " --concurrency 2 --without-mingle --without-gossip",
-        "beat": f"exec {celery} beat",
+        "worker": f"exec {celery} worker {names['worker']} {worker} 2",
+        "mail": f"exec {celery} worker {names['mail']} {worker} 1 --queues mail",
+        "webhooks": f"exec {celery} worker {names['webhooks']} {worker} 2 --queues webhooks",
+        "beat": f"exec {celery} beat {names['beat']} --enable-remote-control",
         "sandbox": f"exec {sandbox_server} portal.gateway.sandbox:application",
     }
 

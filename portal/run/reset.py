@@ -1,6 +1,7 @@
 """`make reset`: throw the data away, after asking."""
 
 import contextlib
+import os
 import shutil
 import sys
 from contextlib import ExitStack
@@ -11,7 +12,16 @@ from portal.run.environment import DATA
 TESTS = "tests"  # of a `make test` that may be on; it clears up by itself
 
 
+ELSEWHERE = """\
+The database that DATABASE_URL names is not touched: `make run` finds its demo there again. Keys
+that were claimed there work no more, as the secrets in {data} go. To begin anew, let it name an
+empty database.
+"""
+
+
 def main() -> int:
+    if os.environ.get("DATABASE_URL"):
+        print(ELSEWHERE.format(data=DATA))  # noqa: T201 - meant for the terminal
     if not DATA.exists():
         print("There is no data.")  # noqa: T201 - meant for the terminal
         return 0

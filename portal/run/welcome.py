@@ -2,7 +2,7 @@
 
 from portal.run.environment import DATA
 
-SIGN_INS = DATA / "demo" / "welcome.txt"  # written last by `manage.py demo`
+SIGN_INS = DATA / "demo" / "welcome.txt"  # `manage.py demo` sees to it
 
 TEXT = """
   Portal       {portal}/

@@ -1,6 +1,7 @@
 """`make run` as a newcomer meets it: it comes up, it goes away whole, it survives being killed."""
 
 import contextlib
+import html
 import json
 import os
 import re
@@ -15,6 +16,12 @@ import psutil
 import psycopg
 import pytest
 
+from portal import embedded
+from portal.demo.people import address_of
+from portal.demo.texts import PASSWORD
+from tests.journeys.visitor import Visitor
+from tests.journeys.whole_story import run_curl
+
 ROOT = Path(__file__).resolve().parents[2]
 UP = "Ctrl-C stops everything"
 # What the tests themselves were given; a newcomer's shell has none of it.
@@ -22,6 +29,7 @@ GIVEN = (
     *("DATABASE_URL", "REDIS_URL"),
     *("SECRET_KEY", "CREDENTIAL_PEPPERS", "SIGNING_KEYS", "DEMO"),
 )
+EMBEDDED = {"postgres", "valkey", "urls.json", "password"}
 # Seconds for a second start: the promise is for a machine that is not busy with tests as well.
 AT_REST = os.getloadavg()[0] < os.cpu_count() and "PYTEST_XDIST_WORKER" not in os.environ
 QUICK = 15 if AT_REST else 90
@@ -34,8 +42,8 @@ class Run:
     Without `make` it is what make runs, so that its own exit status is seen.
     """
 
-    def __init__(self, data, output, command=(sys.executable, "-m", "portal.run")):
-        env = {name: value for name, value in os.environ.items() if name not in GIVEN}
+    def __init__(self, data, output, command=(sys.executable, "-m", "portal.run"), **told):
+        env = {name: value for name, value in os.environ.items() if name not in GIVEN} | told
         self.began = time.monotonic()
         self.output = output
         self.family = []
@@ -90,8 +98,8 @@ def start(data, tmp_path):
     """Start it on the folder that has the demo already; what is left at the end is ended."""
     with contextlib.ExitStack() as stack:
 
-        def begin():
-            run = Run(data, tmp_path / f"{time.monotonic_ns()}.log")
+        def begin(data=data, **told):
+            run = Run(data, tmp_path / f"{time.monotonic_ns()}.log", **told)
             stack.callback(end_all, run)
             return run
 
@@ -118,6 +126,7 @@ def first(tmp_path_factory):
         with psycopg.connect(url) as link:
             link.execute("CREATE TABLE kept AS SELECT 7 AS n")
         run.answers = [answer(address) for address in addresses(run)]
+        run.called = run_curl(line_for_ada(run))
         run.status = run.end(by=signal.SIGINT)
         run.left = run.alive()
     finally:
@@ -130,10 +139,30 @@ def data(first):
     return first[1]
 
 
+@pytest.fixture
+def own_servers(data, monkeypatch):
+    """PostgreSQL, with the demo in it, and Valkey, started by somebody else."""
+    for name in GIVEN:
+        monkeypatch.delenv(name, raising=False)
+    with embedded.servers(data) as urls:
+        yield urls
+
+
 def addresses(run):
     portal = re.search(r"Portal +(\S+)/", run.said)[1]
     sandbox = re.search(r"Sandbox +(\S+)/", run.said)[1]
     return [f"{portal}/healthz", f"{portal}/readyz", f"{sandbox}/healthz"]
+
+
+def line_for_ada(run):
+    """The line to paste that Ada's page shows her, once, with the key she claims."""
+    ada = Visitor(addresses(run)[0].removesuffix("/healthz")).get("/accounts/login/")
+    ada.send({"login": address_of("Ada Lindqvist"), "password": PASSWORD})
+    ada.get(re.search(r"/access/keys/\w+/claim/", ada.get("/access/").text)[0])
+    ada.send({"password": PASSWORD})  # a claim wants to know anew who it is
+    ada.send({"name": "Laboratory machine"})
+    curl = re.search(r'<pre id="curl"[^>]*><code>(.*?)</code>', ada.text, re.DOTALL)[1]
+    return html.unescape(curl)
 
 
 def answer(address):
@@ -146,6 +175,11 @@ def test_the_first_start_loads_the_demo_and_everything_answers(first):
     assert run.answers == [200, 200, 200]
     assert (data / "demo" / "welcome.txt").read_text().rstrip() in run.said
     assert "curl http://127.0.0.1:" in run.said
+
+
+def test_a_key_that_is_claimed_opens_the_sandbox(first):
+    status, said = first[0].called
+    assert status == 200, said
 
 
 def test_ctrl_c_leaves_no_process(first):
@@ -164,6 +198,19 @@ def test_a_second_start_is_quick_keeps_the_data_and_is_the_only_one(start, data)
     another = start()
     assert another.process.wait(60) == 1
     assert "It runs already" in another.said
+    assert run.end(by=signal.SIGTERM) == 0
+
+
+def test_with_servers_of_ones_own_nothing_embedded_is_started(own_servers, start, tmp_path):
+    """On a demo that another folder loaded, so this one's sandbox gets credentials of its own."""
+    run = start(tmp_path / "data", **own_servers).wait_until_up()
+    for engine in ("bin/postgres", "valkey-server", "redis-server"):
+        assert not run.named(engine)
+    assert not EMBEDDED & {each.name for each in (tmp_path / "data").iterdir()}
+    assert "Loading the demo" not in run.said
+    wrong = f"tpk_live_{'0' * 16}_{'0' * 43}"
+    line = re.search(r"curl http.*?}'", run.said, re.DOTALL)[0].replace("$KEY", wrong)
+    assert run_curl(line)[0] == 401  # the portal knows the sandbox, or this would be 503
     assert run.end(by=signal.SIGTERM) == 0
 
 

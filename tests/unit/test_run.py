@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from portal import variables
-from portal.run import environment, health, ports, welcome
+from portal.run import environment, health, ports, processes, welcome
 
 SECRETS = {"METRICS_TOKEN", "SECRET_KEY", "CREDENTIAL_PEPPERS", "SIGNING_KEYS"}
 
@@ -134,10 +134,26 @@ def test_a_broker_that_is_not_there_means_no_worker_yet(broker):
         "nobody listens": "redis://127.0.0.1:1/0",
         "wrong password": f"redis://:wrong@{theirs.rpartition('@')[2]}",
     }
-    ask = "from portal.run.health import worker_answers; print(worker_answers())"
+    ask = "from portal.run.health import node_answers; print(node_answers('worker@%h'))"
     env = {"DATABASE_URL": os.environ["DATABASE_URL"], "REDIS_URL": urls[broker]}
     done = python("-c", ask, env=env)
     assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
+
+
+def test_each_process_has_the_name_it_is_asked_by():
+    started = {name: line for name, line in processes.commands(1, 2).items() if "celery" in line}
+    assert set(started) == set(processes.NODES)
+    for name, node in processes.NODES.items():
+        assert f"--hostname {node} " in started[name]
+    assert len(set(processes.NODES.values())) == len(processes.NODES)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_of_one_worker_is_not_taken_for_anothers(worker):
+    worker.name = f"worker@{socket.gethostname()}"
+    worker.start()
+    names = processes.NODES
+    assert [name for name in names if health.node_answers(names[name])] == ["worker"]
 
 
 def test_the_welcome_shows_addresses_sign_ins_and_a_call(tmp_path, monkeypatch):
@@ -174,6 +190,16 @@ def test_a_command_gets_settings_and_servers_and_its_status_is_ours(tmp_path):
     assert done.stdout.startswith("postgres://portal:")
     assert done.stdout.endswith(" 1\n")
     assert done.returncode == 3
+
+
+def test_reset_says_what_it_leaves_alone(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    elsewhere = {"DATA_DIR": str(data), "DATABASE_URL": "postgres://own@127.0.0.1:1/own"}
+    done = python("-m", "portal.run.reset", env=elsewhere, input="no\n")
+    assert "DATABASE_URL names is not touched" in done.stdout
+    done = python("-m", "portal.run.reset", env={"DATA_DIR": str(data)}, input="no\n")
+    assert "DATABASE_URL" not in done.stdout
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("no\n", True), ("", True), ("yes\n", False)])

@@ -8,7 +8,6 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import User
-from portal.audit.models import Event
 from portal.audit.services import System, record_event
 from portal.demo.guard import (
     DemoRefusedError,
@@ -17,7 +16,9 @@ from portal.demo.guard import (
     refuse_demo_accounts,
     refuse_what_is_not_ours,
 )
-from tests.processes import production_environment
+from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.programs import ModelReleaseFactory
+from tests.processes import portal_environment, production_environment
 
 pytestmark = pytest.mark.django_db
 
@@ -32,39 +33,6 @@ def test_production_refuses_to_load_the_demo():
     with pytest.raises(DemoRefusedError, match="not a demo"):
         call_command("demo")
     assert User.objects.count() == 0
-
-
-@pytest.mark.parametrize("words", [["demo"], ["demo", "--check"]])
-@pytest.mark.parametrize("what", ["people", "what happened"])
-def test_what_holds_anything_of_its_own_gets_no_known_password(words, what):
-    """Nothing could take the mark of a demo back, so production would never start on it again."""
-    if what == "people":
-        User.objects.create_user("somebody@example.org")
-    else:
-        record_event(
-            "release.published",
-            subject="USR-34679ACD",
-            thread="USR-34679ACD",
-            by=System("shell"),
-        )
-    before = User.objects.count(), Event.objects.count()
-    with pytest.raises(DemoRefusedError, match="a portal of its own: nothing was changed"):
-        call_command(*words)
-    assert (User.objects.count(), Event.objects.count()) == before
-    assert not is_demo()
-
-
-def test_an_empty_database_and_a_demo_s_own_may_have_it():
-    call_command("demo", "--check")
-    mark()
-    call_command("demo", "--check")
-    assert Event.objects.count() == 1
-
-
-def test_a_database_without_a_table_may_have_it():
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_event RENAME TO elsewhere")  # rolled back with the test
-    refuse_what_is_not_ours()
 
 
 def mark():
@@ -89,6 +57,77 @@ def test_nobody_keeps_production_from_starting_by_signing_up(client):
 def test_a_demo_starts_on_them():
     mark()
     refuse_demo_accounts()
+
+
+def happened():
+    ref = "USR-34679ACD"
+    record_event("release.published", subject=ref, thread=ref, by=System("shell"))
+
+
+OWN = {
+    "people": UserFactory,
+    "organisations": OrganizationFactory,
+    "programmes": ModelReleaseFactory,
+    "a log of what happened": happened,
+}
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_the_demo_keeps_away_from_a_database_with_data_of_its_own(what):
+    OWN[what]()
+    _forget_a_migration()
+    before = User.objects.count()
+    with pytest.raises(DemoRefusedError, match=what) as refused:
+        call_command("demo", "--migrate")
+    assert "nothing was changed" in str(refused.value)
+    assert User.objects.count() == before
+    assert "portal_heartbeat" not in connection.introspection.table_names()
+
+
+OF_ANOTHER = {
+    "one of Django's": "INSERT INTO django_migrations (app, name, applied) VALUES ('w', '', now())",
+    "any other": "ALTER TABLE django_migrations RENAME TO pages",
+}
+
+
+@pytest.mark.parametrize("kind", OF_ANOTHER)
+def test_the_demo_keeps_away_from_another_programs_tables(kind):
+    with connection.cursor() as cursor:
+        cursor.execute(OF_ANOTHER[kind])
+    with pytest.raises(DemoRefusedError, match="tables of another program"):
+        call_command("demo", "--migrate")
+    assert not User.objects.exists()
+
+
+def test_an_empty_database_may_be_a_demos_and_so_may_a_demos():
+    refuse_what_is_not_ours()
+    mark()
+    UserFactory()  # somebody who signed up in it
+    refuse_what_is_not_ours()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_make_run_ends_at_once_on_such_a_database(tmp_path):
+    UserFactory()
+    started = subprocess.run(
+        [sys.executable, "-m", "portal.run"],
+        env=portal_environment(DATA_DIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert started.returncode == 1
+    assert "data of its own (people): nothing was changed" in started.stderr
+    assert "Starting web" not in started.stdout
+    assert not is_demo()
+
+
+def _forget_a_migration():
+    """As a database that an older release made: `migrate` would make this table."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE portal_heartbeat")
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'portal'")
 
 
 CELERY = [sys.executable, "-m", "celery", "-A", "portal"]

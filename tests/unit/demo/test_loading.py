@@ -1,6 +1,5 @@
 """The demo holds what the README promises, all of it made by services."""
 
-import re
 from collections import Counter
 
 import pytest
@@ -14,10 +13,13 @@ from portal.audit.models import Event
 from portal.credentials.enums import DenyCode
 from portal.credentials.facts import read_facts
 from portal.credentials.models import Credential, Revocation
+from portal.credentials.services import claim_credential
 from portal.credentials.verification import decide
 from portal.demo.guard import DemoRefusedError, refuse_demo_accounts
 from portal.demo.texts import RELEASE
 from portal.gateway.authentication import authenticate
+from portal.gateway.models import Gateway
+from portal.gateway.services import disable_gateway
 from portal.programs.models import Capability, RolloutPhase
 from portal.programs.selectors import open_phases
 from tests.factories.gateway import basic
@@ -55,6 +57,18 @@ def test_the_door_lets_exactly_the_live_keys_through():
     assert counted(codes) == {"": 20, DenyCode.KEY_NOT_ACTIVE: 2, DenyCode.KEY_REVOKED: 1}
 
 
+def test_keys_to_claim_work_once_they_are():
+    for key in Credential.objects.filter(status="ready"):
+        claim_credential(kid=key.kid, by=key.grant.holder, name="")
+        said = decide(
+            read_facts(key.kid),
+            audience=RELEASE["audience"],
+            scope="model:infer",
+            now=timezone.now(),
+        )
+        assert said.code == ""
+
+
 def test_three_phases_one_open_and_four_capabilities_over_three_tiers():
     assert RolloutPhase.objects.count() == 3
     assert open_phases().count() == 1
@@ -81,17 +95,53 @@ def test_production_never_starts_on_it(settings):
         refuse_demo_accounts()
 
 
-def test_files_that_are_missing_are_written_anew_with_a_secret_that_is_known(world, settings):
-    (old,) = re.findall(r"SECRET=(.+)", (world / "demo" / "gateway.env").read_text())
-    settings.DATA_DIR = world / "elsewhere"
-    call_command("demo")
-    said = (settings.DATA_DIR / "demo" / "gateway.env").read_text()
-    client_id, new = re.fullmatch(r"\w+_ID=(.+)\n\w+_SECRET=(.+)\n", said).groups()
-    assert [bool(authenticate(basic(client_id, each))) for each in (old, new)] == [False, True]
-    assert "trusted-access-demo" in (settings.DATA_DIR / "demo" / "welcome.txt").read_text()
-
-
 def test_a_second_load_changes_nothing():
     events = Event.objects.count()
     call_command("demo")
     assert Event.objects.count() == events
+
+
+def sandboxes():
+    return list(Gateway.objects.order_by("pk").values_list("name", flat=True))
+
+
+def sandbox_is_let_in(folder):
+    lines = (folder / "gateway.env").read_text().split()
+    client_id, secret = (line.partition("=")[2] for line in lines)
+    return authenticate(basic(client_id, secret))
+
+
+def test_files_that_are_lost_are_made_anew(world, tmp_path, settings, capsys):
+    settings.DATA_DIR = tmp_path
+    call_command("demo")
+    assert "new ones" in capsys.readouterr().out
+    welcome = (world / "demo" / "welcome.txt").read_text()
+    assert (tmp_path / "demo" / "welcome.txt").read_text() == welcome
+    assert sandboxes() == ["Sandbox", "Sandbox 2"]
+    # The other folder's sandbox, which may be running, is let in as before.
+    assert sandbox_is_let_in(tmp_path / "demo").sandbox
+    assert sandbox_is_let_in(world / "demo").sandbox
+
+
+def test_credentials_of_another_database_are_replaced(tmp_path, settings):
+    settings.DATA_DIR = tmp_path
+    (tmp_path / "demo").mkdir()
+    elsewhere = "SANDBOX_GATEWAY_ID=GW-0000000000001\nSANDBOX_GATEWAY_SECRET=tpg_elsewhere\n"
+    (tmp_path / "demo" / "gateway.env").write_text(elsewhere)
+    call_command("demo")
+    assert sandbox_is_let_in(tmp_path / "demo").sandbox
+
+
+def test_a_sandbox_that_was_disabled_stays_so():
+    gateway = Gateway.objects.get()
+    disable_gateway(gateway_id=gateway.pk, by=gateway.registered_by)
+    call_command("demo")
+    assert sandboxes() == ["Sandbox"]
+
+
+def test_without_a_programme_manager_it_is_said_what_to_do(tmp_path, settings):
+    settings.DATA_DIR = tmp_path
+    User.objects.filter(groups__name="programme_manager").update(is_active=False)
+    with pytest.raises(DemoRefusedError, match="no programme manager"):
+        call_command("demo")
+    assert not (tmp_path / "demo" / "gateway.env").exists()

@@ -1,10 +1,10 @@
-"""manage.py demo: load the demo programme into an empty database."""
+"""manage.py demo: load the demo programme into an empty database; safe to call again."""
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from portal.demo import guard
@@ -13,30 +13,50 @@ from portal.demo import guard
 class Command(BaseCommand):
     help = "Load the demo programme (only with DEMO=1): people, applications in every state, keys."
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--check",
+            "--migrate",
             action="store_true",
-            help="load nothing; end with 1 when the database is none that the demo may go into",
+            help="First bring the tables up to date, once it is clear that this database may be a "
+            "demo's.",
         )
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, *, migrate: bool, **options: Any) -> None:
         guard.refuse_unless_demo()
         guard.refuse_what_is_not_ours()
-        if options["check"]:
-            return
-        # The refusals come first where production did not install what loading needs.
-        from portal.demo import files  # noqa: PLC0415 - as above
-        from portal.demo.loading import load_demo  # noqa: PLC0415 - needs time-machine
-
-        if guard.is_demo():
-            anew = files.write_anew_if_missing()
-            told = "its files are written anew" if anew else "nothing was changed"
-            self.stdout.write(f"The demo programme is there already; {told}.")
-            return
+        if migrate:
+            call_command("migrate", verbosity=0)
         # Nobody is rung while the history is made: each step a worker would do is done in it.
         settings.DOORBELL = False
+        loaded = self._load_once()
+        self._complete_folder(loaded=loaded)
+
+    def _load_once(self) -> bool:
+        """Whether it was loaded now. The database is asked, under a lock: no file can tell."""
+        # Imported late: production does not install what loading needs, time-machine.
+        from portal.demo.loading import load_demo  # noqa: PLC0415
+
         with transaction.atomic():
-            known = load_demo()
-        files.write(*known)
-        self.stdout.write("The demo programme is loaded.")
+            guard.let_nobody_in()
+            if guard.is_demo():
+                return False
+            guard.refuse_what_is_not_ours()
+            self.stdout.write("Loading the demo programme ...")
+            self.stdout.flush()
+            load_demo()
+        return True
+
+    def _complete_folder(self, *, loaded: bool) -> None:
+        from portal.demo.files import complete_folder  # noqa: PLC0415 - as above
+
+        new = complete_folder()
+        if loaded:
+            self.stdout.write("The demo programme is loaded.")
+        elif new:
+            self.stdout.write(
+                f"The demo programme is in this database already. {settings.DATA_DIR} had no "
+                "credentials for its sandbox here: it has new ones. Keys that were claimed with "
+                "other CREDENTIAL_PEPPERS than it has now do not work here."
+            )
+        else:
+            self.stdout.write("The demo programme is there already; nothing was changed.")
