@@ -30,15 +30,16 @@ WELCOME = """\
 """
 
 
-def complete_folder() -> bool:
+def complete_folder(known: tuple[str, str] | None) -> bool:
     """Write what is missing or of no use here; whether the sandbox got new credentials.
 
+    `known`: id and secret of the sandbox's gateway, when the demo was loaded just now.
     Only what is committed may be called: a file must never tell of what was rolled back.
     """
     folder = private(Path(settings.DATA_DIR) / "demo")
-    new = not _is_known(folder / "gateway.env")
+    new = known is not None or not _is_known(folder / "gateway.env")
     if new:
-        client_id, secret = _register_sandbox()
+        client_id, secret = known or _register_sandbox()
         text = f"SANDBOX_GATEWAY_ID={client_id}\nSANDBOX_GATEWAY_SECRET={secret}\n"
         write_private(folder / "gateway.env", text)
     write_private(folder / "welcome.txt", _welcome())

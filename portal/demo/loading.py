@@ -12,10 +12,11 @@ from portal.demo.people import (
 )
 from portal.demo.programme import make_programme
 from portal.demo.story import Cast, play
+from portal.gateway.services import register_gateway
 
 
-def load_demo() -> None:
-    """Make everything through the services, but for the sandbox's gateway (portal.demo.files)."""
+def load_demo() -> tuple[str, str]:
+    """Make everything through the services. Returns id and secret of the sandbox's gateway."""
     calendar = Calendar()
     staff = make_staff(calendar=calendar)
     release = make_programme(calendar=calendar, by=staff["programme_manager"])
@@ -24,4 +25,8 @@ def load_demo() -> None:
     partners = make_organizations(people, calendar=calendar)
     verify_organizations(partners, calendar=calendar, by=staff["reviewer"])
     show_webhooks(partners[0], calendar=calendar)
+    gateway, secret = register_gateway(
+        release_id=release.pk, name="Sandbox", by=staff["programme_manager"], sandbox=True
+    )
     play(Cast(staff=staff, calendar=calendar, release=release, waiting=list(people)))
+    return gateway.client_id, secret

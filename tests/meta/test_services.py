@@ -79,6 +79,8 @@ NO_WRITES = {
     "portal/cached.py": ["connection.cursor", "cursor.execute"],
     # Failures counted, which the cache forgets again.
     "portal/gateway/limits.py": ["cache.set"],
+    # A lock on the table of people while the demo is loaded.
+    "portal/demo/guard.py": ["connection.cursor", "cursor.execute"],
     # When worker and beat were last seen, for which nobody answers.
     "portal/heartbeats.py": ["Heartbeat.objects.bulk_create"],
     # Sets how long the questions that follow may take.

@@ -28,29 +28,29 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
         # Nobody is rung while the history is made: each step a worker would do is done in it.
         settings.DOORBELL = False
-        loaded = self._load_once()
-        self._complete_folder(loaded=loaded)
+        self._complete_folder(self._load_once())
 
-    def _load_once(self) -> bool:
-        """Whether it was loaded now. The database is asked, under a lock: no file can tell."""
-        # Imported late: production does not install what loading needs, time-machine.
-        from portal.demo.loading import load_demo  # noqa: PLC0415
+    def _load_once(self) -> tuple[str, str] | None:
+        """What load_demo returns; None if it was loaded before. The database is asked, under a
+        lock: no file can tell.
+        """
+        # The refusals come first where production did not install what loading needs.
+        from portal.demo.loading import load_demo  # noqa: PLC0415 - needs time-machine
 
         with transaction.atomic():
             guard.let_nobody_in()
             if guard.is_demo():
-                return False
+                return None
             guard.refuse_what_is_not_ours()
             self.stdout.write("Loading the demo programme ...")
             self.stdout.flush()
-            load_demo()
-        return True
+            return load_demo()
 
-    def _complete_folder(self, *, loaded: bool) -> None:
+    def _complete_folder(self, known: tuple[str, str] | None) -> None:
         from portal.demo.files import complete_folder  # noqa: PLC0415 - as above
 
-        new = complete_folder()
-        if loaded:
+        new = complete_folder(known)
+        if known:
             self.stdout.write("The demo programme is loaded.")
         elif new:
             self.stdout.write(
