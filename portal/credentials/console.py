@@ -154,12 +154,23 @@ def failing(case: Revocation) -> Iterator[str]:
 
 def doors(proofs: Iterable[DoorProof]) -> Iterator[str]:
     """What each gateway decided when it was asked about every key of the case."""
-    for door in proofs:
+    asked = list(proofs)
+    for door in asked:
         took = door.seconds_to_zero
         zero = f", all of them {took:,.1f} s after the act" if took is not None else ""
         yield f"  {door.name} {door.door}: refuses {door.refused:,} of {door.asked:,}{zero}"
         if door.let_through:
             yield f"  ! lets through {', '.join(door.let_through[:SAMPLE])}"
+    if asked:
+        yield from _late()
+
+
+def _late() -> Iterator[str]:
+    """What the answers leave out: they are of the database, and a gateway may keep older ones."""
+    known = proof.may_be_late()
+    yield "  Decided from what stands in the database. A gateway that keeps answers may be late:"
+    yield f"  by up to {known['tokens_seconds']:g} s where it judges tokens by itself,"
+    yield f"  by up to {known['forward_auth_seconds']:g} s behind forward-auth."
 
 
 def bar(done: Headway) -> str:

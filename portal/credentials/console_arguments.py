@@ -76,7 +76,9 @@ def add_acts(parser: ArgumentParser) -> None:
     group.add_argument("--let-go", action="store_true", help="put a case away that holds no keys")
     group.add_argument("--pause", action="store_true", help="tell nobody for now")
     group.add_argument("--resume", action="store_true", help="go on telling")
-    group.add_argument("--prove", action="store_true", help="ask every gateway about every key")
+    group.add_argument(
+        "--prove", action="store_true", help="decide about every key at every gateway"
+    )
     group.add_argument("--status", action="store_true", help="where it stands; needs no --by")
     group.add_argument("--yes", action="store_true", help="do not ask for count and word")
     group.add_argument("--beyond-cap", metavar="WHY", default="", help="more keys than the cap")

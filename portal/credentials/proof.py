@@ -1,8 +1,9 @@
 """What doors answered about the keys of a case, read for people and for files.
 
 Time to zero of a door: from when the case was confirmed (or, while it is only contained, from
-that) to the end of the first round of questions in which it refused every key. It is measured from
-outside, so it is never shorter than the truth.
+that) to the last answer of the first round of questions in which it refused every key. Workers have
+to come to it first, so it is longer than the door took; what a gateway keeps for some seconds is
+not in it (`may_be_late`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from portal.credentials import case_items, case_report, doors
@@ -44,27 +45,28 @@ class DoorProof:
         return self.asked == self.refused
 
 
-def unproved() -> QuerySet[Revocation]:
-    """Confirmed cases about which no door was asked yet, or of which the last round found keys
-    that were let through.
+def unproved_at(asked: Iterable[Door]) -> QuerySet[Revocation]:
+    """Confirmed cases about which no door was asked yet, or of which one of these doors let keys
+    through when it was asked last.
     """
     rounds = RevocationProof.objects.filter(
         revocation=OuterRef("pk"), at__gte=OuterRef("confirmed_at")
     )
-    newest = Subquery(rounds.order_by("-at").values("at")[:1])
-    open_ = Exists(rounds.filter(at=OuterRef("newest"), refused__lt=F("asked")))
-    return (
-        Revocation.objects.filter(confirmed_at__isnull=False)
-        .annotate(newest=newest)
-        .filter(Q(newest__isnull=True) | Q(open_))
+    later = RevocationProof.objects.filter(
+        revocation=OuterRef("revocation"), door=OuterRef("door"), at__gt=OuterRef("at")
+    )
+    through = rounds.filter(door__in=[each.ref for each in asked], refused__lt=F("asked"))
+    return Revocation.objects.filter(confirmed_at__isnull=False).filter(
+        ~Exists(rounds) | Exists(through.filter(~Exists(later)))
     )
 
 
 def unproved_revocations() -> list[int]:
     """Ids of those, for workers; none while no door is registered."""
-    if not doors.registered():
+    asked = doors.registered()
+    if not asked:
         return []
-    return list(unproved().order_by("pk").values_list("pk", flat=True)[:RING_AT_MOST])
+    return list(unproved_at(asked).order_by("pk").values_list("pk", flat=True)[:RING_AT_MOST])
 
 
 def since(case: Revocation) -> datetime | None:
@@ -161,7 +163,7 @@ def proof_report(case: Revocation) -> Plain:
         "proved_at": max((each.last_asked_at for each in proofs), default=None),
         "seconds_to_zero": seconds_to_zero(proofs),
         "doors": [asdict(each) for each in proofs],
-        "may_be_late": _may_be_late(),
+        "may_be_late": may_be_late(),
         "left_alive": [
             {"kid": each.credential.kid, "reason": each.reason}
             for each in case.exclusions.select_related("credential").order_by("pk")
@@ -184,8 +186,8 @@ def _who(case: Revocation) -> dict[str, str | None]:
     return {name: person.ref if person else None for name, person in people.items()}
 
 
-def _may_be_late() -> Plain:
-    """What the doors' own decision says nothing about, and for how long at most."""
+def may_be_late() -> Plain:
+    """What the doors' own decision says nothing about, and for how many seconds at most."""
     return {
         "forward_auth_seconds": settings.AUTHORIZE_WITHIN,
         "tokens_seconds": max((door.offline_for for door in doors.registered()), default=0),

@@ -44,16 +44,20 @@ def killed(who, key, **given):
     return case
 
 
-def test_every_door_is_asked_and_the_answers_are_shown_and_filed(desk, who):
+def test_every_door_is_asked_and_the_answers_are_shown_and_filed(desk, who, settings):
     key, _token = make_live_key()
     gateway, _secret = make_gateway(key.grant.phase.release, name="Edge in Oslo")
     case = killed(who, key)
     page = f"{CASES}{case.ref}/change/"
     assert "No door has been asked yet." in desk.get(page).text
-    assert "asked for each of the 1 key" in desk.get(f"{CASES}{case.ref}/prove/").text
+    assert "each of the 1 key of" in desk.get(f"{CASES}{case.ref}/prove/").text
     asked = desk.post(f"{CASES}{case.ref}/prove/", follow=True).text
     assert "every door had refused every key" in asked
     assert "Edge in Oslo" in asked
+    assert "up to 60 seconds where it judges tokens by itself." in asked
+    settings.AUTHORIZE_WITHIN = 1.5
+    late = "judges tokens by itself, up to 1.5 seconds behind forward-auth."
+    assert late in desk.get(page).text
     report = json.loads(desk.get(f"{CASES}{case.ref}/report.json").content)
     assert [(each["name"], each["asked"], each["refused"]) for each in report["doors"]] == [
         ("Edge in Oslo", 1, 1)

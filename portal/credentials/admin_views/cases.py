@@ -28,6 +28,7 @@ from portal.credentials.lifecycle import REVOCATION_EVENT
 from portal.credentials.models import Revocation
 from portal.credentials.proof import (
     door_proofs,
+    may_be_late,
     proof_report,
     proof_rows,
     seconds_to_zero,
@@ -145,6 +146,7 @@ def _proof(request: SignedInRequest, case: Revocation, followed: dict[str, Any])
     return {
         "proofs": proofs,
         "zero": seconds_to_zero(proofs),
+        "late": may_be_late(),
         "to_do": still_to_do(case, done, followed["machines"], proofs) if done else [],
         "may_prove": bool(policies.can_prove_revocation(request.user, case)),
     }

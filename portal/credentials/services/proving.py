@@ -1,8 +1,9 @@
 """Every key of a case is asked about at every door, and the answers are kept as proof.
 
-What is asked is the doors' own decision (verification.decide) on what stands in PostgreSQL now. No
-key can be shown over HTTP: of keys and of gateways' secrets only hashes are kept, so that nobody,
-the portal included, can pass for a partner.
+What is asked is the doors' own decision (verification.decide) on what stands in PostgreSQL now.
+What a gateway keeps for some seconds it cannot know (proof.may_be_late). No key can be shown over
+HTTP: of keys and of gateways' secrets only hashes are kept, so that nobody, the portal included,
+can pass for a partner.
 """
 
 import logging
@@ -19,7 +20,7 @@ from portal.credentials import doors, policies
 from portal.credentials.doors import Door
 from portal.credentials.facts import Facts, read_many_facts
 from portal.credentials.models import Revocation, RevocationProof
-from portal.credentials.proof import unproved
+from portal.credentials.proof import unproved_at
 from portal.credentials.verification import decide
 
 log = logging.getLogger(__name__)
@@ -30,15 +31,17 @@ SHOWN = 100  # kids let through that are kept by name; how many there are in all
 
 @dataclass
 class _Answers:
-    """Of one door so far."""
+    """Of one kind of door so far."""
 
     asked: int = 0
     let_through: int = 0
+    at: datetime | None = None  # the last answer; none before a key was asked about
     kids: list[str] = field(default_factory=list)
 
     def note(self, kid: str, *, through: bool) -> None:
         self.asked += 1
         self.let_through += through
+        self.at = timezone.now()
         if through and len(self.kids) < SHOWN:
             self.kids.append(kid)
 
@@ -53,18 +56,14 @@ def prove_revocation(*, revocation_id: int, by: Actor) -> list[RevocationProof]:
     case = Revocation.objects.get(pk=revocation_id)
     if isinstance(by, User):
         policies.can_prove_revocation(by, case).enforce()
-    elif not _is_owed(revocation_id):
-        return []
     asked = doors.registered()
-    if not asked:
+    if not asked or not (isinstance(by, User) or _is_owed(revocation_id, asked)):
         return []
-    answers = _ask(case, asked)
-    at = timezone.now()  # the last answer: no door let any of them through later than this
-    return _keep(revocation_id, asked, answers, at=at, by=by)
+    return _keep(revocation_id, asked, _ask(case, asked), by=by)
 
 
-def _is_owed(revocation_id: int) -> bool:
-    return unproved().filter(pk=revocation_id).exists()
+def _is_owed(revocation_id: int, asked: list[Door]) -> bool:
+    return unproved_at(asked).filter(pk=revocation_id).exists()
 
 
 def _ask(case: Revocation, asked: Iterable[Door]) -> dict[str, _Answers]:
@@ -90,12 +89,12 @@ def _facts_of(case: Revocation) -> Iterator[Facts]:
 
 @transaction.atomic
 def _keep(
-    revocation_id: int, asked: list[Door], answers: dict[str, _Answers], *, at: datetime, by: Actor
+    revocation_id: int, asked: list[Door], answers: dict[str, _Answers], *, by: Actor
 ) -> list[RevocationProof]:
     case = Revocation.objects.select_for_update().get(pk=revocation_id)
-    if not isinstance(by, User) and not _is_owed(revocation_id):
+    if not isinstance(by, User) and not _is_owed(revocation_id, asked):
         return []  # another worker was first
-    rows = [_row(case, door, answers[door.ref], at) for door in asked]
+    rows = [_row(case, door, answers[door.ref]) for door in asked]
     RevocationProof.objects.bulk_create(rows)
     through = sum(row.asked - row.refused for row in rows)
     payload = {"doors": len(rows), "count": case.count, "let_through": through}
@@ -105,7 +104,7 @@ def _keep(
     return rows
 
 
-def _row(case: Revocation, door: Door, found: _Answers, at: datetime) -> RevocationProof:
+def _row(case: Revocation, door: Door, found: _Answers) -> RevocationProof:
     return RevocationProof(
         revocation=case,
         door=door.ref,
@@ -113,5 +112,5 @@ def _row(case: Revocation, door: Door, found: _Answers, at: datetime) -> Revocat
         asked=found.asked,
         refused=found.asked - found.let_through,
         let_through=found.kids,
-        at=at,
+        at=found.at or timezone.now(),
     )

@@ -63,7 +63,7 @@ def prove(case, by=WORKER):
 
 
 def answers(case):
-    rows = case.proofs.order_by("at", "name").values_list(
+    rows = case.proofs.order_by("name", "at").values_list(
         "door", "name", "asked", "refused", "let_through"
     )
     return list(rows)
@@ -206,6 +206,37 @@ def test_others_may_not_ask(phase, by, door):
     with pytest.raises(NotAllowed) as refused:
         prove(case, UserFactory(is_staff=True, permissions=["credentials.view_revocation"]))
     assert refused.value.code == "no_permission"
+
+
+def test_each_kind_of_door_has_the_moment_of_its_own_last_answer(phase, by, door):
+    live(phase, 2)
+    twin = make_gateway(phase.release, "Twin")[0]
+    other = make_gateway(ModelReleaseFactory(), "Of another model")[0]
+    case, began = confirm(preview(phase, by), by), timezone.now()
+    rows = {row.door: row for row in prove(case)}
+    moments = {
+        name: rows[each.client_id].at
+        for name, each in (("front", door), ("twin", twin), ("other", other))
+    }
+    assert moments["front"] == moments["twin"] != moments["other"]
+    assert all(began <= at <= timezone.now() for at in moments.values())
+    assert proof.unproved_revocations() == []
+
+
+@pytest.mark.parametrize("let_through_first", [True, False])
+def test_of_a_round_the_door_that_lets_keys_through_counts_whenever_it_was_asked(
+    phase, by, door, let_through_first
+):
+    key = live(phase, 1)[0]
+    case = confirm(preview(phase, by), by)
+    good, began = make_gateway(phase.release, "Good")[0], case.confirmed_at
+    after = (1, 2) if let_through_first else (2, 1)
+    said(case, door, asked=1, let_through=[key.kid], at=began + timedelta(seconds=after[0]))
+    said(case, good, asked=1, at=began + timedelta(seconds=after[1]))
+    assert proof.unproved_revocations() == [case.pk]
+    staff = UserFactory(is_staff=True, permissions=["gateway.manage_gateways"])
+    disable_gateway(gateway_id=door.pk, by=staff)
+    assert proof.unproved_revocations() == []  # nobody asks at a door that is closed
 
 
 # --- Time to zero --------------------------------------------------------------------------------
