@@ -124,7 +124,8 @@ def report(page, case, worker):
     expect(page.get_by_role("heading", name="Telling partners")).to_be_visible()
     worker.start(beat=True)  # who rings for mails that leave one after the other
     told = page.get_by_role("progressbar")
-    expect(told).to_have_attribute("value", "2")
+    # The second mail's turn comes a moment after the first one's, and beat comes by every 15 s.
+    expect(told).to_have_attribute("value", "2", timeout=40_000)
     heading_of_all_told = page.get_by_role(
         "heading", level=1, name="Revoked, and every partner told"
     )
