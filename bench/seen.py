@@ -8,6 +8,7 @@ from bench.asking import Caller
 from bench.rounds import Result, p99, result
 from bench.seed import responder
 from bench.stack import Stack, serve
+from portal.credentials.models import Credential, RevocationItem
 from portal.credentials.services import revoke_credential
 from portal.run import ports
 
@@ -20,7 +21,10 @@ def seen(stack: Stack) -> list[Result]:
     Two portals of one process each, so it is certain that both were asked. Each has just said yes
     to the key, so both remember it. `p99_ms` is the time from the commit to the second no.
     """
-    tokens = random.sample(stack.seeded.keys.read_text().split(), KEYS)
+    live = set(Credential.objects.filter(status="active").values_list("kid", flat=True))
+    live -= set(RevocationItem.objects.values_list("credential__kid", flat=True))
+    good = [key for key in stack.seeded.keys.read_text().split() if key.split("_")[2] in live]
+    tokens = random.sample(good, KEYS)
     by, refused, took = responder(), 0, []
     with ExitStack() as own:
         callers = [own.enter_context(closing(_portal(stack, own))) for _ in range(2)]

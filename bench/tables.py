@@ -38,6 +38,10 @@ CREATE INDEX ON bench_key (revoked_by_id);
 CREATE INDEX ON bench_key (status, expires_at);
 CREATE UNIQUE INDEX ON bench_key (grant_id) WHERE status IN ('requested', 'ready');
 CREATE TABLE bench_event (LIKE audit_event INCLUDING DEFAULTS INCLUDING IDENTITY);
+ALTER TABLE bench_event ALTER kind TYPE varchar(64) COLLATE pg_catalog."default",
+    ALTER actor TYPE varchar(32) COLLATE pg_catalog."default",
+    ALTER subject TYPE varchar(32) COLLATE pg_catalog."default",
+    ALTER thread TYPE varchar(32) COLLATE pg_catalog."default";
 ALTER TABLE bench_event ADD PRIMARY KEY (id);
 CREATE INDEX ON bench_event (thread, id DESC);
 CREATE INDEX ON bench_event (subject, id DESC);

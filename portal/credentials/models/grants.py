@@ -98,9 +98,15 @@ class Credential(models.Model):
     overlap = models.DurationField(null=True)
     overlap_started_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
-    # Not indexed: nobody asks by it, and it would have every revocation write to the index.
+    # Not indexed: nobody asks by it, and it would have every revocation write to the index. That
+    # it is somebody, triggers look for once a statement rather than once a key (migration 0013).
     revoked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     revoked_reason = models.CharField(max_length=20, choices=RevocationReason, blank=True)
     # By the programme rather than by its holder or their organisation.
