@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import Membership, Organization
+from accounts.models import Organization
+from portal.credentials.case_mails import Mails, mails_about, mails_before
 from portal.credentials.enums import PartyStatus, RevocationStatus
 from portal.credentials.headway import Headway, page_heading
 from portal.credentials.models import Revocation, RevocationItem, RevocationParty
-from portal.credentials.selectors import KEEPERS
 from portal.credentials.targets import THINGS, target_of
 from portal.errors import Invalid
 from portal.programs.enums import RiskTier
@@ -26,6 +26,7 @@ from portal.programs.selectors import riskiest
 
 MOST_BARS = 8
 LATELY, YOUNG = timedelta(hours=1), timedelta(days=1)
+_UNDECIDED = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
 CRITERIA = {  # as a responder is likeliest to have them in hand
     "kids": "Key ids",
     "person": "Person",
@@ -93,13 +94,17 @@ class Figures:
     by_phase: Bars
     by_capability: Bars
     highest: RiskTier | None
-    mails: int  # what will be, or was, sent
+    mails_to: Mails  # that will be, or were, sent
     used_lately: int  # let through within the last hour
     young: int  # claimed within the last day
 
     @property
     def unclaimed(self) -> int:
         return self.keys - self.claimed
+
+    @property
+    def mails(self) -> int:
+        return sum(self.mails_to.values())
 
 
 def figures(revocation: Revocation) -> Figures:
@@ -119,7 +124,7 @@ def figures(revocation: Revocation) -> Figures:
         by_phase=_most((f"{each.release}: {each.phase}", each.keys) for each in groups),
         by_capability=_most((scope, each.keys) for each in groups for scope in each.scopes),
         highest=riskiest({(each.release_id, scope) for each in groups for scope in each.scopes}),
-        mails=0 if revocation.rehearsal else mails_about(items),
+        mails_to={} if revocation.rehearsal else mails_about(items),
     )
 
 
@@ -158,26 +163,6 @@ def _grouped(items: QuerySet[RevocationItem]) -> list[_Group]:
     ]
 
 
-def mails_about(items: QuerySet) -> int:
-    """How many mails tell of items that have a `credential`: whoever looks after an organisation's
-    keys gets one, and each holder who does not.
-    """
-    partners = items.exclude(credential__grant__organization=None).values(
-        "credential__grant__organization"
-    )
-    keepers = Membership.objects.filter(
-        organization__in=partners, role__in=KEEPERS, user__suspended_at=None
-    )
-    keeps = keepers.filter(
-        organization=OuterRef("credential__grant__organization"),
-        user=OuterRef("credential__grant__holder"),
-    )
-    holders = items.exclude(Exists(keeps)).values(
-        "credential__grant__organization", "credential__grant__holder"
-    )
-    return keepers.count() + holders.distinct().count()
-
-
 def bars_of(items: QuerySet, path: str, without: str) -> Bars:
     """How many there are by what stands at the path."""
     rows = items.values_list(path).annotate(n=Count("pk")).order_by("-n", path)
@@ -210,6 +195,7 @@ def overview(case: Revocation, done: Headway | None) -> dict[str, Any]:
         "heading": page_heading(case, done) if done else _heading(case),
         "criteria": criteria(case),
         "figures": counted,
+        "post": mails_before(case, counted.mails_to) if case.status in _UNDECIDED else None,
         "numbers": _numbers(done, counted),
         "left_out": _left_out(case),
         "surprises": surprises(case, counted),
@@ -283,8 +269,7 @@ def _left_out(case: Revocation) -> str:
 
 def time_left(case: Revocation) -> timedelta | None:
     """Until when a preview can be confirmed; None when it is too late or no preview."""
-    undecided = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
-    if case.status not in undecided or case.expires_at is None:
+    if case.status not in _UNDECIDED or case.expires_at is None:
         return None
     left = case.expires_at - timezone.now()
     return left if left > timedelta(0) else None

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.credentials import case_items, case_report, proof
+from portal.credentials.case_mails import Post, mails_before
 from portal.credentials.case_report import Bars
 from portal.credentials.enums import RevocationStatus, Severity
 from portal.credentials.headway import Headway, given_up, headway, is_under_way
@@ -17,6 +18,7 @@ from portal.credentials.models import Revocation
 from portal.credentials.proof import DoorProof
 
 SAMPLE = 10
+IDS = 5  # of a mail that lists them
 _WIDTH = 30  # of the progress bar
 _LOOK_EVERY, _SAY_EVERY = 0.5, 5.0  # seconds
 
@@ -62,6 +64,7 @@ def preview(case: Revocation) -> Iterator[str]:
         yield f"! {surprise}"
     yield from _sample(case)
     yield from _spared(case)
+    yield from _mailed(mails_before(case, counted.mails_to))
     yield ""
     yield f"digest  {case.digest}"
     yield f"valid   until {at(case.expires_at)}"
@@ -96,6 +99,28 @@ def _spared(case: Revocation) -> Iterator[str]:
         yield "stay alive"
     for each in spared:
         yield f"  {each.credential.kid}  {each.reason}"
+
+
+def _mailed(post: Post | None) -> Iterator[str]:
+    """Who is told, and in which words: of a long list of ids in them the first will do."""
+    if post is None:
+        return
+    yield "mailed"
+    for each in post.partners[:SAMPLE]:
+        more = f" and {each.more:,} more" if each.more else ""
+        yield f"  {each.mails:>9,}  {each.name}: {', '.join(each.first)}{more}"
+    others = post.others + len(post.partners[SAMPLE:])
+    if others:
+        yield f"  and the people of {others:,} more"
+    yield f"the mail to {post.to}"
+    yield f"  | Subject: {post.letter.subject}"
+    listed = 0
+    for line in post.letter.text.splitlines():
+        listed += line.startswith("- ")
+        if listed <= IDS or not line.startswith("- "):
+            yield f"  | {line}".rstrip()
+    if listed > IDS:
+        yield f"  ({listed - IDS:,} more lines of ids are left out here)"
 
 
 # --- Afterwards ---------------------------------------------------------------------------------

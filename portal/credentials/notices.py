@@ -74,21 +74,43 @@ def keys_revoked(
     mails = [
         (
             person.email,
-            _words(
+            words_of_revoked(
                 theirs[0].grant,
+                organization,
                 to=person,
-                reason=str(RevocationReason(reason).label),
-                partner=organization.name if organization else "",
-                case_url=_case_url(case),
                 kids=[key.kid for key in theirs[:MOST_KIDS_TOLD]],
                 count=len(theirs),
-                more=max(len(theirs) - MOST_KIDS_TOLD, 0),
+                reason=reason,
+                case=case,
             ),
         )
         for person, theirs in told.items()
     ]
     queue_mails_in_turn(template=KEYS_REVOKED, mails=mails, case=case, held=held)
     return len(told)
+
+
+def words_of_revoked(  # noqa: PLR0913 - what the mail says
+    grant: Grant,
+    organization: Organization | None,
+    *,
+    to: User,
+    kids: list[str],
+    count: int,
+    reason: str,
+    case: str,
+) -> dict[str, Any]:
+    """Of `count` keys of a partner, the first of them under this grant; `kids` are the first."""
+    return _words(
+        grant,
+        to=to,
+        reason=str(RevocationReason(reason).label),
+        partner=organization.name if organization else "",
+        case_url=_case_url(case),
+        kids=kids,
+        count=count,
+        more=max(count - MOST_KIDS_TOLD, 0),
+    )
 
 
 def keys_reissued(

@@ -6,18 +6,22 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from portal.credentials.case_items import plain_cell
-from portal.credentials.case_report import Bars, bars_of, mails_about
+from portal.credentials.case_mails import mails_about, to_partners
+from portal.credentials.case_report import Bars, bars_of
 from portal.credentials.enums import ReissueItemStatus as I
 from portal.credentials.enums import ReissueStatus as R
 from portal.credentials.models import COUNTED, Reissue, ReissueItem
 from portal.credentials.reissuable import words_of_choice
 
+_UNDECIDED = (R.PREVIEWED, R.AWAITING_SECOND)
 _MADE = (I.MADE, I.TOLD, I.FAILED)
 
 
 def overview(reissue: Reissue) -> dict[str, Any]:
     """The head of the page, in big plain numbers, and who gets none and why."""
     chosen = reissue.items.filter(status__in=[*COUNTED, I.DROPPED])
+    mails = mails_about(chosen.order_by())
+    shown = to_partners(chosen.order_by(), mails) if reissue.status in _UNDECIDED else []
     return {
         "heading": _heading(reissue),
         "numbers": _numbers(reissue),
@@ -27,7 +31,9 @@ def overview(reissue: Reissue) -> dict[str, Any]:
         ),
         "reasons": _reasons(reissue),
         "left_out": reissue.items.filter(status=I.LEFT_OUT).select_related("credential", "grant"),
-        "mails": mails_about(chosen.order_by()),
+        "mails": sum(mails.values()),
+        "mailed": shown,
+        "mailed_besides": len(mails) - len(shown),
     }
 
 

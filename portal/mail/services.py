@@ -13,13 +13,12 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import connection, transaction
 from django.db.models import Case, Max, Q, When
-from django.template import Context
-from django.template.loader import get_template, render_to_string
 from django.utils import timezone
 
 from portal.audit.services import record_event
 from portal.doorbell import ring, ring_after_commit
 from portal.mail import policies
+from portal.mail.letters import as_html, letter
 from portal.mail.models import OutgoingMail
 
 log = logging.getLogger(__name__)
@@ -208,23 +207,15 @@ def retry_mail(*, mail_id: int, by: policies.Permitted) -> OutgoingMail:
 
 def _message(mail: OutgoingMail) -> EmailMultiAlternatives:
     host = urlsplit(settings.BASE_URL).hostname
-    context = {"base_url": settings.BASE_URL, **mail.context}
-    folder = f"emails/{mail.template}"
-    subject = " ".join(_plain(f"{folder}/subject.txt", context).split())
+    words = letter(mail.template, mail.context)
     message = EmailMultiAlternatives(
-        subject=subject,
-        body=_plain(f"{folder}/body.txt", context).strip() + "\n",
+        subject=words.subject,
+        body=words.text,
         to=[mail.to],
         headers={"Message-ID": f"<{mail.ref}@{host!s}>", "Auto-Submitted": "auto-generated"},
     )
-    message.attach_alternative(render_to_string(f"{folder}/body.html", context), "text/html")
+    message.attach_alternative(as_html(mail.template, mail.context), "text/html")
     return message
-
-
-def _plain(template: str, context: dict[str, Any]) -> str:
-    """Render without HTML escapes: an ampersand in a plain mail is an ampersand."""
-    found: Any = get_template(template)
-    return str(found.template.render(Context(context, autoescape=False)))
 
 
 def _postpone(mail: OutgoingMail, error: Exception) -> None:

@@ -106,6 +106,24 @@ def test_a_sample_is_ten_of_many(phase, by):
     assert "the first 10 of 11" in told
 
 
+def test_the_mail_is_shown_before_anybody_gets_it(phase, by):
+    partner, holder = OrganizationFactory(name="Harbour Institute"), UserFactory()
+    keys = live(
+        phase,
+        7,
+        grant__application__organization=partner,
+        grant__application__applicant=holder,
+    )
+    _case, told = preview(phase, by)
+    for words in (
+        rf"\nmailed\n +1  Harbour Institute: {holder.email}\n",
+        rf"\nthe mail to {holder.email}\n  \| Subject: 7 of your keys are revoked\n",
+        rf"\n  \| - {keys[4].kid}\n  \|\n  \| This need not be your doing",
+        r"\n  \(2 more lines of ids are left out here\)\n",
+    ):
+        assert re.search(words, told), words
+
+
 def test_criteria_hold_together(phase, by):
     meant, other = live(phase, 2)
     old = timezone.now() - timedelta(days=2)
