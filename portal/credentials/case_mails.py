@@ -1,7 +1,7 @@
 """Who is mailed about the keys of a case, and what, before anything is sent.
 
-Whoever looks after an organisation's keys gets one mail about all of them, and each holder who does
-not one about theirs. Every function takes a fixed number of statements, however many keys there are.
+Whoever looks after an organisation's keys gets one mail about all of them, and each holder who
+does not one about theirs. Each takes a fixed number of statements, however many keys there are.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from portal.mail.letters import Letter, letter
 MOST_PARTNERS, FIRST = 20, 3  # partners shown, and addresses of each
 INDIVIDUALS = "Individuals"
 Mails = dict[int | None, int]  # how many, by the organisation's id; None: people on their own
-_PARTNER, _HOLDER = "credential__grant__organization", "credential__grant__holder"
+_PARTNER, _HOLDER = "credential__grant__organization", "credential__grant__holder_id"
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,10 @@ class Post:
 def mails_about(items: QuerySet) -> Mails:
     """How many mails tell of items that have a `credential`."""
     partners = items.exclude(**{_PARTNER: None}).values(_PARTNER)
-    counted: Counter[int | None] = Counter()
-    keepers = _keepers(partners).order_by().values_list("organization")
-    counted.update(dict(keepers.annotate(Count("pk"))))
+    keepers = _keepers(partners).order_by().values_list("organization").annotate(Count("pk"))
     holders = _other_holders(items).values_list(_PARTNER)
-    counted.update(dict(holders.annotate(Count(_HOLDER, distinct=True))))
-    return dict(counted)
+    holders = holders.annotate(Count(_HOLDER, distinct=True))
+    return dict(Counter(dict(keepers)) + Counter(dict(holders)))
 
 
 def mails_before(case: Revocation, mails: Mails) -> Post | None:
@@ -68,7 +66,11 @@ def mails_before(case: Revocation, mails: Mails) -> Post | None:
 def to_partners(items: QuerySet, mails: Mails) -> list[ToPartner]:
     """Those with most mails first, and so many."""
     most = sorted(mails, key=lambda partner: -mails[partner])[:MOST_PARTNERS]
-    names = dict(Organization.objects.filter(pk__in=most).values_list("pk", "name"))
+    names = dict(
+        Organization.objects.filter(pk__in=[each for each in most if each]).values_list(
+            "pk", "name"
+        )
+    )
     first = _first_addresses(items, most)
     return [
         ToPartner(names.get(each or 0, INDIVIDUALS), mails[each], first.get(each, [])[:FIRST])
@@ -82,10 +84,10 @@ def _first_addresses(items: QuerySet, partners: list[int | None]) -> dict[int | 
     if None in partners:
         these |= Q(**{f"{_PARTNER}__isnull": True})
     keepers = _ranked(
-        _keepers([each for each in partners if each]), "organization", "user", "user__email"
+        _keepers([each for each in partners if each]), "organization", "user_id", "user__email"
     )
     holders = _ranked(
-        _other_holders(items.filter(these)), _PARTNER, _HOLDER, f"{_HOLDER}__email"
+        _other_holders(items.filter(these)), _PARTNER, _HOLDER, "credential__grant__holder__email"
     )
     found: dict[int | None, list[str]] = {}
     for partner, address in [*keepers, *holders]:
@@ -97,10 +99,10 @@ def _ranked(rows: QuerySet, partner: str, person: str, address: str) -> QuerySet
     """(partner, address) of the first people of each partner, whatever number of rows each has."""
     place = Window(DenseRank(), partition_by=F(partner), order_by=F(person).asc())
     ranked = rows.order_by().annotate(place=place).filter(place__lte=FIRST)
-    return ranked.values_list(partner, address).distinct().order_by(partner, person)
+    return ranked.values_list(partner, address).distinct().order_by(f"{partner}_id", person)
 
 
-def _keepers(partners: object) -> QuerySet[Membership]:
+def _keepers(partners: QuerySet | list[int]) -> QuerySet[Membership]:
     return Membership.objects.filter(
         organization__in=partners, role__in=KEEPERS, user__suspended_at=None
     )

@@ -90,7 +90,7 @@ def keys_revoked(
     return len(told)
 
 
-def words_of_revoked(  # noqa: PLR0913 - what the mail says
+def words_of_revoked(
     grant: Grant,
     organization: Organization | None,
     *,

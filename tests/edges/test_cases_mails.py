@@ -75,7 +75,7 @@ def test_the_mail_that_is_shown_is_the_one_that_is_sent(desk, by, phase, partner
     page = page_of(desk, case)
     post = page.context["post"]
     assert post.to == "contact@salt.example"
-    for shown in (post.letter.subject, "4 keys of Salt & Sons are revoked", case.ref):
+    for shown in (post.letter.subject, "4 keys of Salt &amp; Sons are revoked", case.ref):
         assert shown in words(page)
     services.start_revocation(revocation_id=case.pk, by=by, **typed(case))
     services.finish_revocation(revocation_id=case.pk, by=WORKER)
