@@ -1,7 +1,7 @@
 """What staff say when they end grants and keys."""
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -13,26 +13,18 @@ from portal.credentials.levels import LEVELS
 from portal.credentials.lines import Lines, column_of_kids, read_lines
 from portal.credentials.models import Revocation
 from portal.credentials.services import word_of
-from portal.credentials.targets import Selector, cut_keys, known_kids, pick_kids
+from portal.credentials.targets import Selector, cut_keys, known_kids, pick_kids, values_of
 from portal.programs.models import Capability, ModelRelease, RolloutPhase
 from portal.redaction import redact
 
+_LONGEST = 100_000  # letters of references to as many as one criterion may name
 _NO_TEXT = "This is not a text file. Save it as CSV in UTF-8."
 _AROUND_KIDS = ",;:\"'`"
-_CHOOSE = ("", "Any")
-CRITERIA = (
-    "release",
-    "phase",
-    "capability",
-    "organization",
-    "person",
-    "application",
-    "reviewer",
-    "issued_from",
-    "issued_until",
-    "used_from",
-    "used_until",
-)
+_ANY = "None chosen is any; with several, one of them."
+_SEVERAL = "Several: put ; between them."
+_CHOSEN = ("release", "phase", "capability")  # from what there is
+_TIMES = ("issued_from", "issued_until", "used_from", "used_until")
+CRITERIA = (*_CHOSEN, "organization", "person", "application", "reviewer", *_TIMES)
 # Where somebody might paste a whole key by mistake.
 _WORDS = ("title", "organization", "person", "application", "reviewer", "exclusions", "note")
 
@@ -89,13 +81,22 @@ class FreezeForm(forms.Form):
     )
 
 
-def _text_of_one(label: str, help_text: str) -> forms.CharField:
+def _text_of_some(label: str, help_text: str) -> forms.CharField:
     return forms.CharField(
         label=label,
-        help_text=help_text,
+        help_text=f"{help_text}. {_SEVERAL}",
         required=False,
-        max_length=254,
+        max_length=_LONGEST,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+def _some_of(label: str) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label=label,
+        help_text=_ANY,
+        required=False,
+        widget=forms.SelectMultiple(attrs={"size": 4}),
     )
 
 
@@ -121,19 +122,19 @@ class SelectorForm(forms.Form):
         error_messages={"required": "Give the case a name."},
     )
     severity = forms.ChoiceField(choices=Severity.choices, initial=Severity.HIGH)
-    release = forms.ChoiceField(required=False)
-    phase = forms.ChoiceField(required=False)
-    capability = forms.ChoiceField(required=False)
+    release = _some_of("Release")
+    phase = _some_of("Phase")
+    capability = _some_of("Capability")
     organization = forms.CharField(
         label="Organisation",
-        help_text="Its name, or its reference: ORG-…",
+        help_text=f"Its name, or its reference: ORG-…. {_SEVERAL}",
         required=False,
-        max_length=200,
+        max_length=_LONGEST,
         widget=forms.TextInput(attrs={"list": "organizations", "autocomplete": "off"}),
     )
-    person = _text_of_one("Person", "An e-mail address, or a reference: USR-…")
-    application = _text_of_one("Application", "Its reference: APP-…")
-    reviewer = _text_of_one("Ruled on by", "Who approved it: an e-mail address, or USR-…")
+    person = _text_of_some("Person", "An e-mail address, or a reference: USR-…")
+    application = _text_of_some("Application", "Its reference: APP-…")
+    reviewer = _text_of_some("Ruled on by", "Who approved it: an e-mail address, or USR-…")
     issued_from = _moment("Issued from", "Times are in your own time zone.")
     issued_until = _moment("Issued before")
     used_from = _moment("Last used from", "Last use is known to ten minutes.")
@@ -194,7 +195,7 @@ class SelectorForm(forms.Form):
         self._offer("phase", phases, str)
         scopes = Capability.objects.order_by("scope").values_list("scope", flat=True).distinct()
         capability = self.fields["capability"]
-        capability.choices = [_CHOOSE, *((scope, scope) for scope in scopes)]  # type: ignore[attr-defined] # a ChoiceField
+        capability.choices = [(scope, scope) for scope in scopes]  # type: ignore[attr-defined] # a ChoiceField
 
     def _without_secrets(self, data: Any) -> Any:
         if data is None:
@@ -211,7 +212,7 @@ class SelectorForm(forms.Form):
 
     def _offer(self, name: str, rows: Iterable[Any], words: Callable[[Any], str]) -> None:
         field = self.fields[name]
-        field.choices = [_CHOOSE, *((row.ref, words(row)) for row in rows)]  # type: ignore[attr-defined] # a ChoiceField
+        field.choices = [(row.ref, words(row)) for row in rows]  # type: ignore[attr-defined] # a ChoiceField
 
     def clean_file(self) -> list[str]:
         """The kids in the file; lines that hold none are told of, or left out where asked."""
@@ -260,7 +261,7 @@ class SelectorForm(forms.Form):
         """What was chosen; unknown kids are left out where asked. Of what was pasted the kids count
         even where a line beside them is refused: without them the rest would name more.
         """
-        given = {name: self.cleaned_data.get(name) for name in CRITERIA}
+        given = {name: _together(self.cleaned_data.get(name)) for name in CRITERIA}
         kids = "\n".join([self.data.get("kids", ""), *self.cleaned_data.get("file", [])])
         if self.cleaned_data.get("skip_odd"):
             kids = "\n".join(sorted(known_kids(kids)))
@@ -297,6 +298,23 @@ class ConfirmForm(forms.Form):
         if asked or case.rehearsal or case.count <= settings.REVOCATION_CAP:
             del self.fields["beyond_cap"]
         self.fields["typed_word"].label = f"Type the word “{word_of(case.digest)}”"
+
+
+def filled_in(given: Mapping[str, str | list[str]]) -> dict[str, Any]:
+    """What the fields begin with, of the values of each criterion."""
+    shown: dict[str, Any] = {}
+    for name, values in ((name, values_of(value)) for name, value in given.items()):
+        if name in _CHOSEN:
+            shown[name] = values
+        elif name == "kids":
+            shown[name] = "\n".join(values)
+        elif name in CRITERIA and name not in _TIMES and values:
+            shown[name] = "; ".join(values)
+    return shown
+
+
+def _together(value: Any) -> Any:
+    return "\n".join(value) if isinstance(value, list) else value
 
 
 def _text(upload: UploadedFile) -> str:

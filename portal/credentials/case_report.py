@@ -18,13 +18,13 @@ from portal.credentials.case_mails import Mails, mails_about, mails_before
 from portal.credentials.enums import PartyStatus, RevocationStatus
 from portal.credentials.headway import Headway, page_heading
 from portal.credentials.models import Revocation, RevocationItem, RevocationParty
-from portal.credentials.targets import THINGS, target_of
-from portal.errors import Invalid
+from portal.credentials.targets import THINGS, values_of
 from portal.programs.enums import RiskTier
 from portal.programs.models import RolloutPhase
 from portal.programs.selectors import riskiest
 
 MOST_BARS = 8
+MOST_VALUES = 10  # of one criterion in words
 LATELY, YOUNG = timedelta(hours=1), timedelta(days=1)
 _UNDECIDED = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
 CRITERIA = {  # as a responder is likeliest to have them in hand
@@ -60,7 +60,7 @@ def criteria(revocation: Revocation) -> list[Criterion]:
 def in_words(revocation: Revocation) -> str:
     """The selector in short, with references as they are: for a list of cases."""
     told = {
-        name: f"{len(value):,}" if name == "kids" else value
+        name: f"{len(value):,}" if name == "kids" else _either(values_of(value))
         for name, value in revocation.selector.items()
     }
     return "; ".join(f"{CRITERIA[name]}: {value}" for name, value in told.items())
@@ -71,13 +71,26 @@ def _criterion(name: str, value: Any) -> Criterion:
     if name == "kids":
         return Criterion(label, f"{len(value):,} named")
     if name in THINGS:
-        try:
-            return Criterion(label, str(target_of(name, value)), value)
-        except Invalid:
-            return Criterion(label, value)
-    if name.startswith(("issued", "used")):
-        return Criterion(label, f"{datetime.fromisoformat(value):%-d %B %Y, %H:%M} UTC")
-    return Criterion(label, value)
+        return _things(name, values_of(value))
+    if name == "capability":
+        return Criterion(label, _either(values_of(value)))
+    return Criterion(label, f"{datetime.fromisoformat(value):%-d %B %Y, %H:%M} UTC")
+
+
+def _things(name: str, refs: list[str]) -> Criterion:
+    shown = refs[:MOST_VALUES]
+    known = {each.ref: str(each) for each in THINGS[name]._default_manager.filter(ref__in=shown)}
+    if len(refs) == 1:
+        return Criterion(CRITERIA[name], known.get(refs[0], refs[0]), refs[0])
+    words = [f"{known[ref]} {ref}" if known.get(ref, ref) != ref else ref for ref in shown]
+    return Criterion(CRITERIA[name], _either(words, more=len(refs) - len(shown)))
+
+
+def _either(values: list[str], *, more: int = 0) -> str:
+    """One of these, of which so many are shown."""
+    shown = values[:MOST_VALUES]
+    more += len(values) - len(shown)
+    return " or ".join(shown) + (f" or one of {more:,} more" if more else "")
 
 
 Bars = list[tuple[str, int]]

@@ -20,8 +20,8 @@ from portal.credentials.targets import THINGS, Selector, split_kids
 DONE, REFUSED, USAGE, NOTHING_HIT, UNTOLD, SECOND_NEEDED, LET_THROUGH = range(7)
 BIGGEST_FILE = 20_000_000  # bytes; a hundred thousand whole keys are 8 million
 _TIMES = ("issued_from", "issued_until", "used_from", "used_until")
-_ONE = (*THINGS, "capability", *_TIMES)
-_ABOUT_KEYS = (*_ONE, "kid", "kids_file", "skip_odd", "exclude")
+_SEVERAL = (*THINGS, "capability")
+_ABOUT_KEYS = (*_SEVERAL, *_TIMES, "kid", "kids_file", "skip_odd", "exclude")
 _OF_A_NEW_CASE = (*_ABOUT_KEYS, "reason", "title", "note", "severity", "rehearsal", "answers")
 ACTS = ("confirm", "contain", "let_go", "pause", "resume", "prove", "status")
 
@@ -36,11 +36,13 @@ def flag(name: str) -> str:
 
 # --- Options ------------------------------------------------------------------------------------
 def add_criteria(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("which keys (every one given has to hold)")
-    for name in (*THINGS, "capability"):
+    group = parser.add_argument_group(
+        "which keys (every one given has to hold; given several times, one)"
+    )
+    for name in _SEVERAL:
         hint = "EMAIL or USR-…" if name in ("person", "reviewer") else "REF"
         metavar = "SCOPE" if name == "capability" else hint
-        group.add_argument(flag(name), metavar=metavar, help=CRITERIA[name])
+        group.add_argument(flag(name), metavar=metavar, action="append", help=CRITERIA[name])
     for name in _TIMES:
         hint = f"{CRITERIA[name]}: 2026-05-12T03:00 in UTC, or with an offset"
         group.add_argument(flag(name), metavar="TIME", type=_moment, help=hint)
@@ -127,7 +129,8 @@ def must_be_a_new_case(options: dict[str, Any]) -> None:
 
 
 def selector_of(options: dict[str, Any], lines: Lines | None) -> Selector:
-    given = {name: options[name] for name in _ONE if options[name]}
+    given = {name: options[name] for name in _TIMES if options[name]}
+    given |= {name: "\n".join(options[name]) for name in _SEVERAL if options[name]}
     kids = [*(options["kid"] or ()), *(lines.known if lines else ())]
     return Selector(**given, kids="\n".join(kids))
 

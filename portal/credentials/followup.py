@@ -18,6 +18,7 @@ from portal.credentials.headway import Headway
 from portal.credentials.levels import in_force, with_names, words_of
 from portal.credentials.lifecycle import LIVE
 from portal.credentials.models import Credential, Grant, Revocation
+from portal.credentials.targets import values_of
 from portal.webhooks.selectors import Told
 
 Answer = tuple[str, int]  # of a door that was asked: its name, and how many keys it let through
@@ -95,7 +96,7 @@ def _freezes(case: Revocation) -> Iterator[Todo]:
     over = Q()
     for level in FreezeLevel.values:
         if level in case.selector:
-            over |= Q(level=level, target=case.selector[level])
+            over |= Q(level=level, target__in=values_of(case.selector[level]))
     if not over:
         return
     for freeze in with_names(in_force().filter(over)).order_by("pk"):

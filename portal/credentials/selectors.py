@@ -35,7 +35,7 @@ from portal.credentials.models import (
 from portal.credentials.targets import MOST_KIDS, kids_meant
 from portal.owed import Owed
 from portal.programs.enums import RiskTier
-from portal.programs.models import RolloutPhase
+from portal.programs.models import ModelRelease, RolloutPhase
 from portal.programs.selectors import riskiest
 
 UNTOLD = (PartyStatus.PENDING, PartyStatus.FAILED)
@@ -262,19 +262,23 @@ def partners_with_keys(limit: int = 500) -> QuerySet[Organization]:
     )
 
 
-def selected_kids(rows: QuerySet[Any]) -> list[str]:
-    """The live kids among ticked keys, or under ticked grants, organisations or phases; one more
-    than may be, at most.
-    """
+def live_keys_under(rows: QuerySet[Any]) -> QuerySet[Credential]:
+    """Among ticked keys, or under ticked grants, organisations, phases or releases."""
     paths: dict[type[Model], str] = {
         Credential: "pk",
         Grant: "grant",
         Organization: "grant__organization",
         RolloutPhase: "grant__phase",
+        ModelRelease: "grant__phase__release",
     }
-    live = Credential.objects.filter(status__in=LIVE).order_by("pk")
     of_these = {f"{paths[rows.model]}__in": rows.order_by().values("pk")}
-    return list(live.filter(**of_these).values_list("kid", flat=True)[: MOST_KIDS + 1])
+    return Credential.objects.filter(status__in=LIVE, **of_these)
+
+
+def selected_kids(rows: QuerySet[Any]) -> list[str]:
+    """The live kids among what was ticked; one more than may be, at most."""
+    live = live_keys_under(rows).order_by("pk")
+    return list(live.values_list("kid", flat=True)[: MOST_KIDS + 1])
 
 
 def last_used_between(

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, cast
 
-from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, TextField
 from django.db.models.expressions import RawSQL
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Cast, Coalesce
 from django.utils.dateparse import parse_datetime
 
@@ -27,6 +28,8 @@ _KID_IN_KEY = re.compile(r"tpk_(?:live|test)_([0-9A-Za-z]{16})(?![0-9A-Za-z])")
 _WHOLE_KEY = re.compile(_KID_IN_KEY.pattern + r"(?:_[0-9A-Za-z]*)?")
 _BETWEEN_KIDS = re.compile(r"[\s,;\"'`]+")
 MOST_KIDS = 100_000
+_BETWEEN = re.compile(r"[;\n]")  # values of one criterion
+MOST_VALUES = 1000
 
 Thing = ModelRelease | RolloutPhase | Organization | User | Application
 THINGS: dict[str, type[Thing]] = {
@@ -52,10 +55,11 @@ _TIMES = ("issued_from", "issued_until", "used_from", "used_until")
 class Selector:
     """Criteria of which every one that is given has to hold.
 
-    The first five are references; for a person or reviewer an e-mail address will do, for an
-    organisation its name. `capability` is a scope; `reviewer` whoever made a ruling on the
-    application; issued means claimed, or asked for where nobody has claimed it; `kids` are kids
-    or whole keys as somebody pasted them. From is inclusive, until exclusive.
+    The first seven may have several values, one a line or with a semicolon between: then one of
+    them has to hold. The first six are references; for a person or reviewer an e-mail address will
+    do, for an organisation its name. `capability` is a scope; `reviewer` whoever made a ruling on
+    the application; issued means claimed, or asked for where nobody has claimed it; `kids` are
+    kids or whole keys as somebody pasted them. From is inclusive, until exclusive.
     """
 
     release: str = ""
@@ -84,7 +88,9 @@ class Selector:
             if name == "kids":
                 kept[name] = sorted(set(split_kids(value)))
             elif name in THINGS:
-                kept[name] = target_of(name, value).ref
+                kept[name] = _one_or_all([each.ref for each in targets_of(name, value)])
+            elif name == "capability":
+                kept[name] = _one_or_all(_known_scopes(value))
             else:
                 kept[name] = value.isoformat() if isinstance(value, datetime) else value.strip()
         return kept
@@ -92,9 +98,7 @@ class Selector:
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> "Selector":
         """Of `as_json`."""
-        given = dict(kept)
-        if "kids" in given:
-            given["kids"] = "\n".join(given["kids"])
+        given: dict[str, Any] = {name: "\n".join(values_of(value)) for name, value in kept.items()}
         for name in _TIMES:
             if name in given:
                 given[name] = parse_datetime(given[name])
@@ -105,6 +109,15 @@ class Selector:
         issued = self.issued_until or (now if self.issued_from else None)
         used = self.used_until or (now if self.used_from else None)
         return replace(self, issued_until=issued, used_until=used)
+
+
+def values_of(kept: str | list[str]) -> list[str]:
+    """Of one criterion in `Selector.as_json`: one value stands by itself."""
+    return [kept] if isinstance(kept, str) else kept
+
+
+def _one_or_all(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else values
 
 
 def live_credentials(selector: Selector, *, rehearsal: bool = False) -> QuerySet[Credential]:
@@ -130,11 +143,11 @@ def _criterion(name: str, value: Any) -> Q:
     if name == "kids":
         return Q(kid__in=as_rows(_all_known(value)))
     if name == "capability":
-        return Q(scopes__contains=[_known_scope(value)])
+        return Q(scopes__overlap=_known_scopes(value))
     if name == "reviewer":
-        ruled = Application.objects.filter(decisions__decided_by__ref=target_of(name, value).ref)
+        ruled = Application.objects.filter(decisions__decided_by__in=_ids_of(name, value))
         return Q(grant__application__in=ruled)
-    return Q(**{_PATHS[name]: target_of(name, value)}) if name in _PATHS else Q()
+    return Q(**{f"{_PATHS[name]}__in": _ids_of(name, value)}) if name in _PATHS else Q()
 
 
 def _between(
@@ -160,11 +173,39 @@ def target_of(name: str, value: str) -> Thing:
     return cast("Thing", target)
 
 
-def _known_scope(value: str) -> str:
-    scope = value.strip()
-    if not Capability.objects.filter(scope=scope).exists():
-        raise _nothing("capability", value)
-    return scope
+def targets_of(name: str, value: str) -> list[Thing]:
+    """All that a criterion points at, each once; raises Invalid when one is no such thing."""
+    words = _words_of(name, value)
+    if len(words) == 1:
+        return [target_of(name, words[0])]
+    rows: Any = THINGS[name]._default_manager
+    by_ref = {each.ref: each for each in rows.filter(ref__in=[word.upper() for word in words])}
+    found = [by_ref.get(word.upper()) or target_of(name, word) for word in words]
+    return list({each.pk: each for each in found}.values())
+
+
+def _words_of(name: str, value: str) -> list[str]:
+    """One value or several. An organisation may have a semicolon in its name."""
+    words = [word.strip() for word in _BETWEEN.split(value) if word.strip()]
+    if len(words) > MOST_VALUES:
+        told = f"Name {MOST_VALUES:,} at most; or choose by release or phase instead."
+        raise Invalid("too_many_values", told, {name: told})
+    if name == "organization" and Organization.objects.filter(name=value.strip()).exists():
+        return [value.strip()]
+    return words or [value]
+
+
+def _ids_of(name: str, value: str) -> list[int]:
+    return [each.pk for each in targets_of(name, value)]
+
+
+def _known_scopes(value: str) -> list[str]:
+    scopes = list(dict.fromkeys(_words_of("capability", value)))
+    known = set(Capability.objects.filter(scope__in=scopes).values_list("scope", flat=True))
+    unknown = [scope for scope in scopes if scope not in known]
+    if unknown:
+        raise _nothing("capability", unknown[0])
+    return scopes
 
 
 def _nothing(name: str, value: str) -> Invalid:
@@ -236,31 +277,27 @@ def _cases_that_take_in_whole_grants() -> QuerySet[Revocation]:
     """Those whose criteria are about grants, so that a key to come would be meant as well."""
     about_grants = [*_PATHS, "capability"]
     others = [each.name for each in fields(Selector) if each.name not in about_grants]
-    return (
-        Revocation.objects.filter(rehearsal=False, selector__has_any_keys=about_grants)
-        .exclude(selector__has_any_keys=others)
-        .annotate(**{f"by_{name}": KT(f"selector__{name}") for name in about_grants})
-        .annotate(place=_place_of_capability())
-    )
-
-
-def _place_of_capability() -> Func:
-    """Where it stands among the scopes of the grant outside; NULL when it does not."""
-    return Func(
-        OuterRef("scopes"),
-        Cast(F("by_capability"), Grant._meta.get_field("scopes").base_field),
-        function="array_position",
-        output_field=IntegerField(),
+    return Revocation.objects.filter(rehearsal=False, selector__has_any_keys=about_grants).exclude(
+        selector__has_any_keys=others
     )
 
 
 def _covering() -> Q:
-    """Every criterion of the case holds for the grant outside."""
-    holds = Q(by_capability__isnull=True) | Q(place__isnull=False)
+    """Every criterion of the case holds for the grant outside: of several values one."""
+    holds = Q()
     for name, path in _PATHS.items():
         theirs = OuterRef(f"{path.removeprefix('grant__')}__ref")
-        holds &= Q(**{f"by_{name}__isnull": True}) | Q(**{f"by_{name}": theirs})
-    return holds
+        holds &= ~Q(selector__has_key=name) | Q(_among(name, theirs, "jsonb_exists"))
+    scopes = Cast(OuterRef("scopes"), ArrayField(TextField()))
+    return holds & (
+        ~Q(selector__has_key="capability") | Q(_among("capability", scopes, "jsonb_exists_any"))
+    )
+
+
+def _among(name: str, theirs: Any, function: str) -> Func:
+    """Whether what the case keeps of a criterion, one value or several, has it: `?` and `?|`."""
+    kept = KeyTransform(name, F("selector"))
+    return Func(kept, theirs, function=function, output_field=BooleanField())
 
 
 # --- Kids ---------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def test_from_choosing_to_the_report(open_page, phase):
     look(page)
 
     page.get_by_label("Title").fill("Keys in a dump")
-    page.get_by_role("combobox", name="Phase").select_option("Halcyon: Early partners")
+    page.get_by_role("listbox", name="Phase").select_option("Halcyon: Early partners")
     expect(page.get_by_role("status").filter(has_text="7 live keys")).to_be_visible()
     page.get_by_label("Reason").select_option("Security incident")
     page.get_by_label("Note").fill("Keys seen in a dump at 03:12.")
@@ -103,7 +103,7 @@ def test_the_count_leaves_the_file_at_home(open_page, phase):
         {"name": "leak.csv", "mimeType": "text/csv", "buffer": b"kid\nIn-the-file\n"}
     )
     with page.expect_request("**/revocation/count/") as asked:
-        page.get_by_role("combobox", name="Phase").select_option("Halcyon: Early partners")
+        page.get_by_role("listbox", name="Phase").select_option("Halcyon: Early partners")
     expect(page.get_by_role("status").filter(has_text="7 live keys")).to_be_visible()
     sent = asked.value.post_data_buffer
     assert b'name="phase"' in sent

@@ -1,24 +1,32 @@
-"""From the lists of organisations and phases to a case about their keys."""
+"""From the lists of organisations, phases and releases to a case about their keys."""
+
+import html
 
 import pytest
 
 from accounts.models import Organization
 from portal.credentials import services
-from portal.credentials.models import Revocation
+from portal.credentials.models import Credential, Revocation
+from portal.credentials.targets import barred_grants
 from portal.credentials.verification import explain
-from portal.programs.models import RolloutPhase
+from portal.errors import Conflict
+from portal.programs.models import ModelRelease, RolloutPhase
 from tests.factories.accounts import OrganizationFactory
 from tests.factories.applications import ApplicationFactory
+from tests.factories.cases import typed
 from tests.factories.credentials import make_live_key
-from tests.factories.programs import RolloutPhaseFactory
+from tests.factories.programs import ModelReleaseFactory, RolloutPhaseFactory
 from tests.factories.reviews import staff
 
 pytestmark = pytest.mark.django_db
-NEW_CASE = "/admin/credentials/revocation/add/"
+CASES = "/admin/credentials/revocation/"
+NEW_CASE = f"{CASES}add/"
 LISTS = {
     "/admin/accounts/organization/": Organization,
     "/admin/programs/rolloutphase/": RolloutPhase,
+    "/admin/programs/modelrelease/": ModelRelease,
 }
+NAMES = {Organization: "organization", RolloutPhase: "phase", ModelRelease: "release"}
 ACTION = "revoke_keys_of_selected"
 
 
@@ -30,18 +38,28 @@ def address(request):
 @pytest.fixture
 def things(address):
     """Two of them with a key each, and one with none."""
-    if LISTS[address] is Organization:
-        return [OrganizationFactory() for _ in range(3)]
-    return [RolloutPhaseFactory() for _ in range(3)]
+    make = {
+        Organization: OrganizationFactory,
+        RolloutPhase: RolloutPhaseFactory,
+        ModelRelease: ModelReleaseFactory,
+    }[LISTS[address]]
+    return [make() for _ in range(3)]
 
 
 @pytest.fixture
-def keys(things):
-    given = "organization" if isinstance(things[0], Organization) else "phase"
-    return [
-        make_live_key(grant__application=ApplicationFactory(status="granted", **{given: thing}))[0]
-        for thing in things[:2]
-    ]
+def name(address):
+    """What a case calls one of them."""
+    return NAMES[LISTS[address]]
+
+
+@pytest.fixture
+def keys(name, things):
+    return [key_under(name, thing) for thing in things[:2]]
+
+
+def key_under(name, thing):
+    at = {"phase__release": thing} if name == "release" else {name: thing}
+    return make_live_key(grant__application=ApplicationFactory(status="granted", **at))[0]
 
 
 @pytest.fixture
@@ -55,51 +73,72 @@ def tick(client, address, rows, **options):
     return client.post(address, ticked, **options)
 
 
-def test_one_is_named_to_the_page_that_begins_a_case(desk, address, things, keys):
+def filled(form, name):
+    """What a field begins with, as a list."""
+    value = form[name].value()
+    return value.split("; ") if isinstance(value, str) else value
+
+
+def preview(desk, criteria):
+    asked = {"title": "A dump", "severity": "high", "reason": "incident"}
+    assert desk.post(NEW_CASE, asked | criteria).status_code == 302
+
+
+def confirm(case, by):
+    services.start_revocation(revocation_id=case.pk, by=by, **typed(case))
+
+
+def test_one_is_named_to_the_page_that_begins_a_case(desk, address, name, things, keys):
     page = tick(desk, address, things[:1], follow=True)
     assert page.request["PATH_INFO"] == NEW_CASE
     form = page.context["form"]
-    name = "organization" if LISTS[address] is Organization else "phase"
-    assert (form[name].value(), form["kids"].value()) == (things[0].ref, None)
-    asked = {"title": "A dump", "severity": "high", "reason": "incident", name: things[0].ref}
-    desk.post(NEW_CASE, asked)
+    assert (filled(form, name), form["kids"].value()) == ([things[0].ref], None)
+    preview(desk, {name: things[0].ref})
     case = Revocation.objects.get()
     assert [item.credential for item in case.items.all()] == keys[:1]
 
 
-def test_of_several_the_live_keys_are_carried(desk, address, things, keys):
-    form = tick(desk, address, things).context["form"]
-    assert set(form["kids"].value().split()) == {key.kid for key in keys}
+def test_several_are_named_and_not_their_keys_of_now(desk, address, name, things, keys):
+    form = tick(desk, address, things[:2]).context["form"]
+    assert (filled(form, name), form["kids"].value()) == ([each.ref for each in things[:2]], None)
     assert not Revocation.objects.exists()
-
-
-def test_of_several_it_is_said_that_keys_to_come_are_not_meant(desk, address, things, keys):
-    said = "Keys that come later are not meant"
-    noun = "organisations" if LISTS[address] is Organization else "rollout phases"
-    page = tick(desk, address, things[:2]).text
-    assert f"These are the keys that the {noun} you ticked have now. {said}" in page
-    assert said not in tick(desk, address, things[:1], follow=True).text
-    assert said not in tick(desk, address, things[2:], follow=True).text
-
-
-def test_keys_that_come_to_several_later_do_not_stop_their_case(desk, address, things, keys):
-    """What the page says, held against what happens."""
-    kids = tick(desk, address, things).context["form"]["kids"].value()
-    asked = {"title": "A dump", "severity": "high", "reason": "incident", "kids": kids}
-    desk.post(NEW_CASE, asked)
-    given = "organization" if LISTS[address] is Organization else "phase"
-    application = ApplicationFactory(status="granted", **{given: things[0]})
-    later = make_live_key(grant__application=application)[0]
+    preview(desk, {name: form[name].value()})
     case = Revocation.objects.get()
-    services.start_revocation(
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count=str(case.count),
-        typed_word=services.word_of(case.digest),
-        by=staff("incident_responder"),
-    )
-    assert not explain(keys[0].kid)
-    assert explain(later.kid)
+    assert {item.credential for item in case.items.all()} == set(keys)
+    assert case.selector == {name: [each.ref for each in things[:2]]}
+    page = desk.get(f"{CASES}{case.ref}/change/").text
+    told = " or ".join(f"{each} {each.ref}" for each in things[:2])
+    assert told in html.unescape(page)
+    again = desk.get(f"{NEW_CASE}?again={case.ref}").context["form"]
+    assert filled(again, name) == [each.ref for each in things[:2]]
+
+
+def test_a_key_that_comes_to_one_of_several_stops_their_case_until_it_is_looked_at(
+    desk, address, name, things, keys
+):
+    preview(desk, {name: tick(desk, address, things).context["form"][name].value()})
+    later = key_under(name, things[2])
+    by = staff("incident_responder")
+    with pytest.raises(Conflict, match="1 more key came to life"):
+        confirm(Revocation.objects.get(), by)
+    assert explain(keys[0].kid)
+    case = Revocation.objects.get()
+    preview(desk, {name: desk.get(f"{NEW_CASE}?again={case.ref}").context["form"][name].value()})
+    confirm(Revocation.objects.latest("pk"), by)
+    assert not any(explain(key.kid) for key in (*keys, later))
+
+
+def test_no_key_grows_under_any_of_several_once_they_are_confirmed(
+    desk, address, name, things, keys
+):
+    """Nor under the grant of one that had none."""
+    idle = key_under(name, things[1])
+    Credential.objects.filter(pk=idle.pk).update(status="expired")
+    stranger = make_live_key()[0]
+    preview(desk, {name: tick(desk, address, things[:2]).context["form"][name].value()})
+    confirm(Revocation.objects.get(), staff("incident_responder"))
+    grants = [each.grant for each in (*keys, idle, stranger)]
+    assert barred_grants(grants) == {each.pk for each in grants[:3]}
 
 
 def test_without_a_live_key_there_is_nothing_to_revoke(desk, address, things):

@@ -372,7 +372,7 @@ def test_a_page_can_be_asked_for_filled_in(desk, phase, keys, who):
     case = previewed(phase, who)
     form = desk.get(f"{CASES}add/?again={case.ref}").context["form"]
     values = [form[name].value() for name in ("phase", "reason", "note")]
-    assert values == [phase.ref, "incident", "Seen in a dump."]
+    assert values == [[phase.ref], "incident", "Seen in a dump."]
     assert desk.get(f"{CASES}add/?nonsense&value=x&again=CASE-NONE").status_code == 200
 
 

@@ -1,7 +1,7 @@
 """What staff do to ticked rows: all of it leads to the page that previews a revocation.
 
-Organisations and phases belong to rooms that know nothing of keys, so their lists are given the
-action from here.
+Organisations, phases and releases belong to rooms that know nothing of keys, so their lists are
+given the action from here.
 """
 
 from typing import Any, cast
@@ -16,14 +16,11 @@ from accounts.models import Organization
 from accounts.requests import SignedInRequest
 from portal.credentials import selectors, targets
 from portal.credentials.admin_views.cases import new_revocation
-from portal.programs.models import RolloutPhase
+from portal.programs.models import ModelRelease, RolloutPhase
 
 # By what a case names one of them.
-_CRITERIA = {Organization: "organization", RolloutPhase: "phase"}
-_KEYS_OF_NOW = (
-    "These are the keys that the {} you ticked have now. Keys that come later are not meant: to"
-    " catch those too, freeze each, or make a case for each."
-)
+_CRITERIA = {Organization: "organization", RolloutPhase: "phase", ModelRelease: "release"}
+_NOTHING = "No key of what you ticked is live; there is nothing to revoke."
 
 
 @admin.action(description="Revoke selected keys…", permissions=["revoke"])
@@ -35,22 +32,26 @@ def revoke_selected(desk: Any, request: HttpRequest, rows: QuerySet) -> HttpResp
         messages.error(request, f"More than {most} keys. Choose by release or phase instead.")
         return None
     if not kids:
-        messages.error(request, "No key of what you ticked is live; there is nothing to revoke.")
+        messages.error(request, _NOTHING)
         return None
-    return new_revocation(cast("SignedInRequest", request), kids)
+    return new_revocation(cast("SignedInRequest", request), {"kids": kids})
 
 
 @admin.action(description="Revoke keys of selected…", permissions=["revoke"])
 def revoke_keys_of_selected(desk: Any, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
-    """Of one the case names it, so that keys to come are meant as well; of several their keys."""
-    some = list(rows[:2])
-    if len(some) != 1:
-        answer = revoke_selected(desk, request, rows)
-        if answer is not None:
-            messages.warning(request, _KEYS_OF_NOW.format(rows.model._meta.verbose_name_plural))
-        return answer
-    asked = urlencode({_CRITERIA[rows.model]: some[0].ref})
-    return HttpResponseRedirect(f"{reverse('admin:credentials_revocation_add')}?{asked}")
+    """The case names them, so that keys that come to them meanwhile are meant as well."""
+    refs = list(rows.order_by("pk").values_list("ref", flat=True)[: targets.MOST_VALUES + 1])
+    criterion = _CRITERIA[rows.model]
+    if len(refs) > targets.MOST_VALUES:
+        messages.error(request, f"Tick {targets.MOST_VALUES:,} at most. Choose by release instead.")
+        return None
+    if len(refs) == 1:
+        asked = urlencode({criterion: refs[0]})
+        return HttpResponseRedirect(f"{reverse('admin:credentials_revocation_add')}?{asked}")
+    if not selectors.live_keys_under(rows).exists():
+        messages.error(request, _NOTHING)
+        return None
+    return new_revocation(cast("SignedInRequest", request), {criterion: refs})
 
 
 def give_to_lists_of_others() -> None:

@@ -19,7 +19,7 @@ from accounts.reauthentication import fresh_sign_in_required, is_fresh
 from accounts.requests import SignedInRequest
 from portal.admin_buttons import confirm, object_url
 from portal.credentials import case_items, case_report, case_threads, casebook, policies, services
-from portal.credentials.admin_forms import ConfirmForm, SelectorForm
+from portal.credentials.admin_forms import ConfirmForm, SelectorForm, filled_in
 from portal.credentials.admin_views.lists import ask_for_keys, list_of
 from portal.credentials.admin_views.pages import csv_file, page
 from portal.credentials.enums import RevocationStatus
@@ -48,14 +48,16 @@ _OF_THE_CASE = ("title", "severity", "reason", "note", "exclusions", "rehearsal"
 
 @never_cache
 @sensitive_post_parameters("kids", "note", "exclusions")
-def new_revocation(request: SignedInRequest, kids: list[str] | None = None) -> HttpResponse:
-    """Choose the keys. `kids` were ticked in a list; otherwise the address may say what to fill
-    in: `?organization=ORG-…`, or `?again=CASE-…` for an expired preview.
+def new_revocation(
+    request: SignedInRequest, ticked: dict[str, list[str]] | None = None
+) -> HttpResponse:
+    """Choose the keys. What was `ticked` in a list comes by criterion; otherwise the address may
+    say what to fill in: `?organization=ORG-…`, or `?again=CASE-…` for an expired preview.
     """
     if not policies.can_revoke_in_bulk(request.user):
         raise PermissionDenied
-    asked = request.method == "POST" and kids is None
-    initial = {"kids": "\n".join(kids)} if kids else {} if asked else _asked_for(request)
+    asked = request.method == "POST" and ticked is None
+    initial = filled_in(ticked) if ticked else {} if asked else _asked_for(request)
     form = SelectorForm(
         request.POST if asked else None, request.FILES if asked else None, initial=initial
     )
@@ -78,10 +80,10 @@ def new_revocation(request: SignedInRequest, kids: list[str] | None = None) -> H
 def _asked_for(request: SignedInRequest) -> dict[str, Any]:
     earlier = Revocation.objects.filter(ref=request.GET.get("again", "")).first()
     if earlier is None:
-        return {name: request.GET[name] for name in THINGS if name in request.GET}
-    selector = Selector.from_json(earlier.selector)
+        return filled_in({name: request.GET.getlist(name) for name in THINGS})
     return {
-        **selector.given,
+        **Selector.from_json(earlier.selector).given,
+        **filled_in(earlier.selector),
         **{name: getattr(earlier, name) for name in _OF_THE_CASE if name != "exclusions"},
         "exclusions": "\n".join(_still_spared(request, earlier)),
     }

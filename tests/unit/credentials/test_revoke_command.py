@@ -137,6 +137,14 @@ def test_criteria_hold_together(phase, by):
     assert list(case.items.values_list("credential", flat=True)) == [meant.pk]
 
 
+def test_a_criterion_given_several_times_means_either(phase, by):
+    other, third = RolloutPhaseFactory(release=phase.release), RolloutPhaseFactory()
+    keys = [make_live_key(grant__application__phase=each)[0] for each in (phase, other, third)]
+    case, told = preview(phase, by, "--phase", other.ref)
+    assert {item.credential for item in case.items.all()} == set(keys[:2])
+    assert f"Phase: {phase} {phase.ref} or {other} {other.ref}\n" in told
+
+
 def test_names_cannot_steer_the_terminal(phase, by):
     partner = OrganizationFactory(name="Evil\x1b[2J\u202eLab")
     live(phase, 1, grant__application__organization=partner)

@@ -49,7 +49,8 @@ Look at many keys, contain them, revoke them. Nothing is revoked without --confi
   revoke CASE-… --prove --by YOU                             what each gateway says of its keys
   revoke CASE-… --status                                     where it stands
 
-Of the criteria every one that is given has to hold. --contain without a case makes the preview
+Of the criteria every one that is given has to hold; given several times, as in --organization A
+--organization B, one of these. --contain without a case makes the preview
 and contains it at once. A shell can name anybody, so what takes a second person - to confirm a case
 that is large or critical, to let contained keys go - that person does in the portal, signed in.
 """
