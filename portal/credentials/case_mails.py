@@ -1,4 +1,4 @@
-"""Who is mailed about the keys of a case, and what, before anything is sent.
+"""Who is mailed about the keys of a case or a re-issue, counted before anything is sent.
 
 Whoever looks after an organisation's keys gets one mail about all of them, and each holder who
 does not one about theirs. Each takes a fixed number of statements, however many keys there are.
@@ -11,10 +11,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import DenseRank
 
 from accounts.models import Membership, Organization
-from portal.credentials.models import Credential, Revocation
-from portal.credentials.notices import MOST_KIDS_TOLD, words_of_revoked
-from portal.credentials.selectors import KEEPERS, KEYS_REVOKED, keepers_of
-from portal.mail.letters import Letter, letter
+from portal.credentials.selectors import KEEPERS
 
 MOST_PARTNERS, FIRST = 20, 3  # partners shown, and addresses of each
 INDIVIDUALS = "Individuals"
@@ -35,16 +32,6 @@ class ToPartner:
         return self.mails - len(self.first)
 
 
-@dataclass(frozen=True)
-class Post:
-    """What the preview of a case shows of its mails."""
-
-    partners: list[ToPartner]
-    others: int  # partners that are not shown
-    to: str  # whom the letter is to
-    letter: Letter
-
-
 def mails_about(items: QuerySet) -> Mails:
     """How many mails tell of items that have a `credential`."""
     partners = items.exclude(**{_PARTNER: None}).values(_PARTNER)
@@ -52,15 +39,6 @@ def mails_about(items: QuerySet) -> Mails:
     holders = _other_holders(items).values_list(_PARTNER)
     holders = holders.annotate(Count(_HOLDER, distinct=True))
     return dict(Counter(dict(keepers)) + Counter(dict(holders)))
-
-
-def mails_before(case: Revocation, mails: Mails) -> Post | None:
-    """Of a case that is not confirmed; nothing of one that nobody is told of."""
-    if not mails:
-        return None
-    to, words = _sample(case, max(mails, key=lambda partner: mails[partner]))
-    shown = to_partners(case.items.order_by(), mails)
-    return Post(shown, len(mails) - len(shown), to, words)
 
 
 def to_partners(items: QuerySet, mails: Mails) -> list[ToPartner]:
@@ -117,27 +95,3 @@ def _other_holders(items: QuerySet) -> QuerySet:
         user__suspended_at=None,
     )
     return items.exclude(Exists(keeps))
-
-
-def _sample(case: Revocation, partner: int | None) -> tuple[str, Letter]:
-    """As it would be sent to the first of this partner's people."""
-    keys = Credential.objects.filter(
-        revocation_items__revocation=case, grant__organization=partner
-    ).order_by("pk")
-    one = keys.select_related(
-        "grant__organization", "grant__holder", "grant__phase__release"
-    ).first()
-    assert one is not None  # noqa: S101 - a partner is mailed about its keys alone
-    organization, person = one.grant.organization, one.grant.holder
-    keeper = keepers_of(organization).order_by("pk").first() if organization else None
-    theirs = keys if keeper else keys.filter(grant__holder=person)
-    words = words_of_revoked(
-        one.grant,
-        organization,
-        to=keeper or person,
-        kids=list(theirs.values_list("kid", flat=True)[:MOST_KIDS_TOLD]),
-        count=theirs.count(),
-        reason=case.reason,
-        case=case.ref,
-    )
-    return (keeper or person).email, letter(KEYS_REVOKED, words)

@@ -14,7 +14,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Organization
-from portal.credentials.case_mails import Mails, mails_about, mails_before
+from portal.credentials.case_mails import Mails, mails_about
 from portal.credentials.enums import PartyStatus, RevocationStatus
 from portal.credentials.headway import Headway, page_heading
 from portal.credentials.models import Revocation, RevocationItem, RevocationParty
@@ -26,7 +26,6 @@ from portal.programs.selectors import riskiest
 MOST_BARS = 8
 MOST_VALUES = 10  # of one criterion in words
 LATELY, YOUNG = timedelta(hours=1), timedelta(days=1)
-_UNDECIDED = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
 CRITERIA = {  # as a responder is likeliest to have them in hand
     "kids": "Key ids",
     "person": "Person",
@@ -208,7 +207,6 @@ def overview(case: Revocation, done: Headway | None) -> dict[str, Any]:
         "heading": page_heading(case, done) if done else _heading(case),
         "criteria": criteria(case),
         "figures": counted,
-        "post": mails_before(case, counted.mails_to) if case.status in _UNDECIDED else None,
         "numbers": _numbers(done, counted),
         "left_out": _left_out(case),
         "surprises": surprises(case, counted),
@@ -282,7 +280,8 @@ def _left_out(case: Revocation) -> str:
 
 def time_left(case: Revocation) -> timedelta | None:
     """Until when a preview can be confirmed; None when it is too late or no preview."""
-    if case.status not in _UNDECIDED or case.expires_at is None:
+    undecided = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
+    if case.status not in undecided or case.expires_at is None:
         return None
     left = case.expires_at - timezone.now()
     return left if left > timedelta(0) else None

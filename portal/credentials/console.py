@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.credentials import case_items, case_report, proof
-from portal.credentials.case_mails import Post, mails_before
+from portal.credentials.case_letter import Post, mails_before
 from portal.credentials.case_report import Bars
 from portal.credentials.enums import RevocationStatus, Severity
 from portal.credentials.headway import Headway, given_up, headway, is_under_way

@@ -22,6 +22,7 @@ from portal.credentials import case_items, case_report, case_threads, casebook, 
 from portal.credentials.admin_forms import ConfirmForm, SelectorForm, filled_in
 from portal.credentials.admin_views.lists import ask_for_keys, list_of
 from portal.credentials.admin_views.pages import csv_file, page
+from portal.credentials.case_letter import mails_before
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.headway import heading, headway, is_under_way, told_at
 from portal.credentials.lifecycle import REVOCATION_EVENT
@@ -110,10 +111,12 @@ def show_case(
     items = Paginator(case_items.items_of(case), PER_PAGE)
     followed = _headway(request, case)
     items.count = case.count  # every frozen key is an item, and none is ever added
+    overview = case_report.overview(case, followed["headway"])
     shown = {
         "title": f"{case.ref}: {case.get_status_display().lower()}",
         "case": case,
-        **case_report.overview(case, followed["headway"]),
+        **overview,
+        "post": mails_before(case, overview["figures"].mails_to),
         "items": items.get_page(request.GET.get("page")),
         "entries": casebook.case_timeline(case),
         "deciding": bool(policies.can_decide_revocation(request.user, case)),

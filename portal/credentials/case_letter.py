@@ -1,0 +1,53 @@
+"""What the preview of a case shows of its mails: to whom they go, and one as it will be sent."""
+
+from dataclasses import dataclass
+
+from portal.credentials.case_mails import Mails, ToPartner, to_partners
+from portal.credentials.enums import RevocationStatus
+from portal.credentials.models import Credential, Revocation
+from portal.credentials.notices import MOST_KIDS_TOLD, words_of_revoked
+from portal.credentials.selectors import KEYS_REVOKED, keepers_of
+from portal.mail.letters import Letter, letter
+
+_UNDECIDED = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
+
+
+@dataclass(frozen=True)
+class Post:
+    partners: list[ToPartner]
+    others: int  # partners that are not shown
+    to: str  # whom the letter is to
+    letter: Letter
+
+
+def mails_before(case: Revocation, mails: Mails) -> Post | None:
+    """Nothing of a case that is decided, or that nobody is told of."""
+    if not mails or case.status not in _UNDECIDED:
+        return None
+    to, words = _sample(case, max(mails, key=lambda partner: mails[partner]))
+    shown = to_partners(case.items.order_by(), mails)
+    return Post(shown, len(mails) - len(shown), to, words)
+
+
+def _sample(case: Revocation, partner: int | None) -> tuple[str, Letter]:
+    """As it would be sent to the first of this partner's people."""
+    keys = Credential.objects.filter(
+        revocation_items__revocation=case, grant__organization=partner
+    ).order_by("pk")
+    one = keys.select_related(
+        "grant__organization", "grant__holder", "grant__phase__release"
+    ).first()
+    assert one is not None  # noqa: S101 - a partner is mailed about its keys alone
+    organization, person = one.grant.organization, one.grant.holder
+    keeper = keepers_of(organization).order_by("pk").first() if organization else None
+    theirs = keys if keeper else keys.filter(grant__holder=person)
+    words = words_of_revoked(
+        one.grant,
+        organization,
+        to=keeper or person,
+        kids=list(theirs.values_list("kid", flat=True)[:MOST_KIDS_TOLD]),
+        count=theirs.count(),
+        reason=case.reason,
+        case=case.ref,
+    )
+    return (keeper or person).email, letter(KEYS_REVOKED, words)
