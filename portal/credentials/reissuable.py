@@ -3,7 +3,7 @@
 Read when a re-issue is previewed, and again, under the grants' locks, when workers make the slots.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.db.models import Count, QuerySet
 
 from accounts.models import Organization
 from portal.credentials.enums import ItemStatus, KeyKind
+from portal.credentials.judged import refused_grants
 from portal.credentials.lifecycle import LIVE
 from portal.credentials.models import (
     COUNTED,
@@ -22,12 +23,10 @@ from portal.credentials.models import (
     RevocationItem,
 )
 from portal.credentials.selectors import is_large, reaches_critical
-from portal.credentials.targets import barred_grants
-from portal.credentials.verification import explain_new_keys
+from portal.credentials.targets import as_rows, barred_grants
 from portal.verdict import Verdict, deny
 
 INDIVIDUALS = "individuals"  # chosen in place of a partner: those who are here on their own
-_AT_ONCE = 1000
 _LIVES = deny("lives", "The grant has a live key, or a slot to claim, already.")
 _REISSUED = deny("reissued", "Another re-issue of this case has it.")
 _BARRED = deny("barred", "Staff revoked or paused keys of the grant apart from this case.")
@@ -92,28 +91,18 @@ def words_of_choice(reissue: Reissue) -> str:
 
 
 def refusals(
-    case: Revocation, kids: Mapping[int, str], *, within: Reissue | None = None
+    case: Revocation, grants: Collection[int], *, within: Reissue | None = None
 ) -> dict[int, Verdict]:
-    """Why they get no new slot, by the grant's id, of those of `kids` (grant's id to dead kid) that
-    get none. `within` is the re-issue that is asking, which is no other one.
+    """Why they get no new slot, by the grant's id, of those of `grants` that get none. `within` is
+    the re-issue that is asking, which is no other one. Four statements, however many there are.
     """
-    found: dict[int, Verdict] = {}
-    pairs = list(kids.items())
-    for start in range(0, len(pairs), _AT_ONCE):
-        found |= _refused(case, dict(pairs[start : start + _AT_ONCE]), within)
-    return found
-
-
-def _refused(case: Revocation, kids: dict[int, str], within: Reissue | None) -> dict[int, Verdict]:
-    others = ReissueItem.objects.filter(revocation=case, grant__in=kids, status__in=COUNTED)
+    these = Grant.objects.filter(pk__in=as_rows(grants, of="bigint"))
+    live = Credential.objects.filter(grant__in=these, kind=KeyKind.LIVE, status__in=LIVE)
+    others = ReissueItem.objects.filter(revocation=case, grant__in=these, status__in=COUNTED)
     if within:
         others = others.exclude(reissue=within)
-    live = Credential.objects.filter(grant__in=kids, kind=KeyKind.LIVE, status__in=LIVE)
-    said = explain_new_keys(kids.values())
-    found = dict.fromkeys(
-        barred_grants(Grant.objects.filter(pk__in=kids).only("pk"), beside=case), _BARRED
-    )
-    found |= {grant_id: said[kid] for grant_id, kid in kids.items() if not said[kid]}
+    found = dict.fromkeys(barred_grants(these, beside=case), _BARRED)
+    found |= refused_grants(grants)
     found |= dict.fromkeys(live.values_list("grant", flat=True), _LIVES)
     return found | dict.fromkeys(others.values_list("grant", flat=True), _REISSUED)
 

@@ -220,7 +220,7 @@ def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) 
     so of its keys from when it is confirmed, before workers have written it on each; one that
     only holds them, for as long as it does: a key in place of one that is held would not be.
 
-    `beside` is a case that does not count: what bars them apart from it.
+    `beside` is a case that does not count: what bars them apart from it. A queryset is not fetched.
     """
     since = Coalesce(OuterRef("new_keys_allowed_at"), OuterRef("opened_at"))
     keys = Credential.objects.filter(
@@ -240,7 +240,8 @@ def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) 
         keys = keys.exclude(Exists(_killed_by(beside).filter(credential=OuterRef("pk"))))
         cases, items = cases.exclude(pk=beside.pk), items.exclude(revocation=beside)
     barred = Exists(keys) | Exists(cases) | Exists(items)
-    of_these = Grant.objects.filter(barred, pk__in=[each.pk for each in grants])
+    these = grants if isinstance(grants, QuerySet) else [each.pk for each in grants]
+    of_these = Grant.objects.filter(barred, pk__in=these)
     return set(of_these.values_list("pk", flat=True))
 
 
@@ -343,9 +344,11 @@ def known_kids(text: str) -> set[str]:
     return set(ours.values_list("kid", flat=True))
 
 
-def as_rows(kids: Iterable[str]) -> RawSQL:
-    """For `kid__in`: as one array, as a place for each of a hundred thousand takes seconds."""
-    return RawSQL("SELECT unnest(%s::text[])", [list(set(kids))])
+def as_rows(values: Iterable[str | int], *, of: str = "text") -> RawSQL:
+    """For `kid__in` and the like: as one array, as a place for each of a hundred thousand takes
+    seconds. `of` is their type in PostgreSQL.
+    """
+    return RawSQL(f"SELECT unnest(%s::{of}[])", [list(set(values))])  # noqa: S611 - a type's name
 
 
 def _all_known(text: str) -> set[str]:

@@ -6,9 +6,9 @@ only while PostgreSQL says that nothing they rest on was taken away since (`reme
 what a transaction committed holds at the very next call. Expiry is compared with the clock here
 and never waits for a job.
 
-A new level is a field of Facts, its column in the statement, its line in LEVELS, and an epoch
-(migrations 0002 and 0003) for the change that takes access away;
-tests/unit/credentials/test_verification.py breaks each and asks again.
+A new level is a field of Facts, its column in the statement, its line in LEVELS and, unless it is
+about one key alone, in judged.py, and an epoch (migrations 0002 and 0003) for the change that takes
+access away; tests/unit/credentials/test_verification.py breaks each and asks again.
 """
 
 from collections.abc import Callable, Iterable
@@ -225,30 +225,6 @@ def explain_many(kids: Iterable[str], *, scope: str | None = None) -> dict[str, 
         verdicts[facts.kid] = decide(
             facts, audience=facts.audience, scope=scope, now=now, sandbox=facts.is_test
         )
-    return verdicts
-
-
-# A new key under the same grant would have its own.
-_OF_ONE_KEY = frozenset(
-    {
-        DenyCode.KEY_REVOKED,
-        DenyCode.KEY_EXPIRED,
-        DenyCode.KEY_NOT_ACTIVE,
-        DenyCode.WRONG_KIND,
-        DenyCode.SCOPE_NOT_HELD,
-    }
-)
-_OF_ANY_KEY = tuple(level for level in LEVELS if level[0] not in _OF_ONE_KEY)
-
-
-def explain_new_keys(kids: Iterable[str]) -> dict[str, Verdict]:
-    """Of each key, whether another under the same grant would work now, and if not why."""
-    now = timezone.now()
-    verdicts = dict.fromkeys(kids, _no(DenyCode.UNKNOWN_KEY))
-    for facts in read_many_facts(verdicts):
-        ask = Ask(audience=facts.audience, scope=None, now=now)
-        no = next((code for code, denies in _OF_ANY_KEY if denies(facts, ask)), None)
-        verdicts[facts.kid] = _no(no) if no else allow()
     return verdicts
 
 

@@ -23,6 +23,7 @@ from django.db import OperationalError
 from django.urls import reverse
 
 from portal.credentials import remembered
+from portal.credentials.judged import judged_at
 from portal.gateway import signing
 from portal.prepared import PATIENCE, TextStatement
 
@@ -32,54 +33,28 @@ TTL: Final = 5  # seconds a reader keeps it, and a state of it is kept here
 HOLDS: Final = 15  # seconds
 
 # Of keys that may have a token somewhere: claimed, and not over before the last of them ended.
-# What is compared is what decides at the doors (portal/credentials/facts.py): there of one key,
-# here of all. So every table is read once and joined: looking for each key takes eight times it.
-# `good` are the grants under which a key may work, `stopped` the keys that cases stop.
+# A key is refused where its grant is (portal/credentials/judged.py), where it is not in use, and
+# where a case says so: those are `stopped`.
 _REFUSED = TextStatement(
     "status_list",
     """
-    WITH terms AS (
-        SELECT DISTINCT ON (release_id) release_id, id, sha256 FROM programs_agreementversion
-        ORDER BY release_id, number DESC),
-    stop AS MATERIALIZED (SELECT level, target FROM credentials_freeze WHERE lifted_at IS NULL),
+    WITH JUDGED,
     stopped AS (
         SELECT DISTINCT item.credential_id AS id FROM credentials_revocation AS case_
         JOIN credentials_revocationitem AS item ON item.revocation_id = case_.id
         WHERE case_.confirmed_at IS NOT NULL
-           OR (case_.contained_at IS NOT NULL AND case_.released_at IS NULL)),
-    good AS (
-        SELECT right_.id FROM credentials_grant AS right_
-        JOIN accounts_user AS holder ON holder.id = right_.holder_id
-        JOIN programs_rolloutphase AS phase ON phase.id = right_.phase_id
-        JOIN programs_modelrelease AS release ON release.id = phase.release_id
-        LEFT JOIN accounts_organization AS partner ON partner.id = right_.organization_id
-        LEFT JOIN accounts_membership AS membership
-          ON membership.organization_id = partner.id AND membership.user_id = right_.holder_id
-        LEFT JOIN terms ON terms.release_id = release.id
-        LEFT JOIN programs_signature AS signature
-          ON signature.agreement_id = terms.id AND signature.user_id = right_.holder_id
-             AND signature.sha256 = terms.sha256
-        WHERE right_.status = 'active'
-          AND right_.starts_at <= statement_timestamp() AND statement_timestamp() < right_.ends_at
-          AND holder.is_active AND holder.suspended_at IS NULL
-          AND phase.halted_at IS NULL
-          AND (partner.id IS NULL OR (partner.suspended_at IS NULL AND membership.id IS NOT NULL))
-          AND (terms.id IS NULL OR signature.id IS NOT NULL)
-          AND NOT EXISTS (SELECT FROM stop WHERE level = 'release' AND target = release.ref)
-          AND NOT EXISTS (SELECT FROM stop WHERE level = 'phase' AND target = phase.ref)
-          AND NOT EXISTS (SELECT FROM stop WHERE level = 'organization' AND target = partner.ref)
-          AND NOT EXISTS (SELECT FROM stop WHERE level = 'person' AND target = holder.ref))
+           OR (case_.contained_at IS NOT NULL AND case_.released_at IS NULL))
     SELECT (SELECT last_value FROM credentials_status_index),
            EXISTS (SELECT FROM stop WHERE level = 'everything'),
            json_agg(key.status_index)
     FROM credentials_credential AS key
-    LEFT JOIN good ON good.id = key.grant_id
+    JOIN judged ON judged.id = key.grant_id
     LEFT JOIN stopped ON stopped.id = key.id
     WHERE key.claimed_at IS NOT NULL
       AND key.expires_at > statement_timestamp() - interval '2 minutes'
       AND NOT (key.status = 'active' AND key.expires_at > statement_timestamp()
-               AND good.id IS NOT NULL AND stopped.id IS NULL)
-    """,
+               AND judged.why IS NULL AND stopped.id IS NULL)
+    """.replace("JUDGED", judged_at("statement_timestamp()")),
 )
 
 

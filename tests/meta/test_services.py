@@ -72,6 +72,7 @@ NO_WRITES = {
     "accounts/models.py": ["user.save", "super().save"],
     # The one statement that verifies a key; it reads.
     "portal/credentials/facts.py": ["connection.cursor", "cursor.execute"],
+    "portal/credentials/judged.py": ["connection.cursor", "cursor.execute"],
     # Plain Python: what this process knows.
     "portal/credentials/remembered.py": ["self._seen.update"],
     "portal/prepared.py": ["self._prepared.add"],

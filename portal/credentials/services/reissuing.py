@@ -5,10 +5,10 @@ workers' (slot_making.py). Locks: the case first, then its re-issue, so that two
 re-issues of one case count each other's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -35,7 +35,6 @@ from portal.verdict import Verdict
 
 SECOND_WITHIN = timedelta(hours=1)
 _UNDECIDED = (ReissueStatus.PREVIEWED, ReissueStatus.AWAITING_SECOND)
-_BATCH = 5_000
 _NOTHING = "Nothing was re-issued."
 
 
@@ -59,7 +58,7 @@ def preview_reissue(
     found = candidates(case, chosen)
     spared = _spared(case, dict(exclusions or {}), chosen)
     kids = {each.grant_id: each.kid for each in found if each.grant_id not in spared}
-    refused = refusals(case, kids)
+    refused = refusals(case, kids.keys())
     hit = [kid for grant_id, kid in kids.items() if grant_id not in refused]
     if not hit:
         raise Invalid("nothing_to_reissue", _why_none(refused))
@@ -74,8 +73,7 @@ def preview_reissue(
         previewed_by=by,
         expires_at=now + PREVIEW_LIFE,
     )
-    items = [_item(reissue, each, spared, refused) for each in found]
-    ReissueItem.objects.bulk_create(items, batch_size=_BATCH)
+    _keep(reissue, found, spared, refused)
     reissue.needs_second = reissue_needs_second(reissue)
     reissue.save(update_fields=["needs_second"])
     told = {"refused": len(refused), "left_out": len(spared)}
@@ -172,22 +170,39 @@ def _spared(case: Revocation, exclusions: dict[str, str], chosen: str) -> dict[i
     return {grants[kid]: redact(why).strip()[:200] for kid, why in exclusions.items()}
 
 
-def _item(
-    reissue: Reissue, each: Candidate, spared: Mapping[int, str], refused: Mapping[int, Verdict]
-) -> ReissueItem:
-    item = ReissueItem(
-        reissue=reissue,
-        revocation=reissue.revocation,
-        grant_id=each.grant_id,
-        credential_id=each.credential_id,
-        status=ReissueItemStatus.CHOSEN,
-    )
+def _keep(
+    reissue: Reissue,
+    found: Iterable[Candidate],
+    spared: Mapping[int, str],
+    refused: Mapping[int, Verdict],
+) -> None:
+    """One item a grant, in one statement: the ORM would carry each row through Python."""
+    rows = [(each.grant_id, each.credential_id, *_fate(each, spared, refused)) for each in found]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {ReissueItem._meta.db_table}"  # noqa: S608 - our own table's name
+            " (reissue_id, revocation_id, grant_id, credential_id, status, code, why, attempts,"
+            " next_attempt_at, last_error) SELECT %s, %s, *, 0, %s, ''"
+            " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[])",
+            [
+                reissue.pk,
+                reissue.revocation_id,
+                timezone.now(),
+                *map(list, zip(*rows, strict=True)),
+            ],
+        )
+
+
+def _fate(
+    each: Candidate, spared: Mapping[int, str], refused: Mapping[int, Verdict]
+) -> tuple[str, str, str]:
+    """(status, code, why)."""
     if each.grant_id in spared:
-        item.status, item.why = ReissueItemStatus.LEFT_OUT, spared[each.grant_id]
-    elif each.grant_id in refused:
+        return ReissueItemStatus.LEFT_OUT.value, "", spared[each.grant_id]
+    if each.grant_id in refused:
         no = refused[each.grant_id]
-        item.status, item.code, item.why = ReissueItemStatus.REFUSED, no.code, no.reason
-    return item
+        return ReissueItemStatus.REFUSED.value, no.code, no.reason
+    return ReissueItemStatus.CHOSEN.value, "", ""
 
 
 def _why_none(refused: Mapping[int, Verdict]) -> str:

@@ -61,7 +61,7 @@ def _make_step(reissue_id: int, fence: int, *, by: Actor) -> int:
     announce_birth()
     reissue: Reissue = held(Reissue, reissue_id, fence)
     chosen = reissue.items.filter(status=ReissueItemStatus.CHOSEN).order_by("grant_id")
-    items = list(chosen.select_related("credential")[:MAKE_AT_ONCE])
+    items = list(chosen[:MAKE_AT_ONCE])
     grants = {
         grant.pk: grant
         for grant in Grant.objects.select_for_update(of=("self",))
@@ -69,8 +69,7 @@ def _make_step(reissue_id: int, fence: int, *, by: Actor) -> int:
         .filter(pk__in=[item.grant_id for item in items])
         .order_by("pk")
     }
-    kids = {item.grant_id: item.credential.kid for item in items}
-    refused = refusals(reissue.revocation, kids, within=reissue)
+    refused = refusals(reissue.revocation, list(grants), within=reissue)
     now = timezone.now()
     _refuse([item for item in items if item.grant_id in refused], refused, now)
     made = [item for item in items if item.grant_id not in refused]

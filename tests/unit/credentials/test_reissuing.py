@@ -4,7 +4,8 @@ import hashlib
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.credentials import reissuable, selectors, services
@@ -171,6 +172,16 @@ REFUSED = {
         "barred",
     ),
 }
+
+
+def test_a_large_preview_takes_as_many_statements_as_a_small_one(by):
+    small, large = (finished_case(by, *live(count)) for count in (1, 20))
+    counts = []
+    for case in (small, large):
+        with CaptureQueriesContext(connection) as asked:
+            preview_reissue(case, by)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("name", REFUSED)
