@@ -17,6 +17,7 @@ class Post(socketserver.ThreadingTCPServer):
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Talk)
         self.taken: list[tuple[str, Message]] = []
+        self.refused: dict[str, str] = {}  # what is answered when these send or are sent to
         self.hang = threading.Event()
         self.asked = threading.Event()  # somebody has handed a whole mail over
 
@@ -37,8 +38,11 @@ class _Talk(socketserver.StreamRequestHandler):
         self._say("220 here")
         for line in iter(self.rfile.readline, b""):
             verb = line[:4].decode().upper()
-            if verb == "RCPT":
+            if verb in ("MAIL", "RCPT"):
                 to = line.decode().partition("<")[2].partition(">")[0]
+                if to in self.server.refused:
+                    self._say(self.server.refused[to])
+                    continue
             if verb == "DATA":
                 self._say("354 go on")
                 self._take(to)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from portal.credentials.case_mails import Mails, ToPartner, to_partners
 from portal.credentials.enums import RevocationStatus
+from portal.credentials.mail_words import MOST_KIDS_TOLD, words_of_revoked
 from portal.credentials.models import Credential, Revocation
-from portal.credentials.notices import MOST_KIDS_TOLD, words_of_revoked
 from portal.credentials.selectors import KEYS_REVOKED, keepers_of
 from portal.mail.letters import Letter, letter
 

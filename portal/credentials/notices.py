@@ -5,20 +5,23 @@ Of a key its holder is told, and whoever claimed it for their organisation and s
 
 import math
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
 
 from accounts.models import Organization, User
 from portal.credentials.enums import RevocationReason
+from portal.credentials.mail_words import (
+    MOST_KIDS_TOLD,
+    Word,
+    case_url,
+    words_for,
+    words_of_revoked,
+)
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import manages_keys
 from portal.credentials.selectors import KEYS_REISSUED, KEYS_REVOKED, keepers_of
 from portal.mail.services import queue_mail, queue_mails, queue_mails_in_turn
-
-Word = str | int | list[str]  # what a mail's row keeps
-MOST_KIDS_TOLD = 50  # in one mail; the access page shows the rest
 
 
 def key_ready(credential: Credential) -> None:
@@ -32,7 +35,7 @@ def keys_ready(credentials: list[Credential]) -> None:
         mails=[
             (
                 each.grant.holder.email,
-                _words(
+                words_for(
                     each.grant,
                     to=each.grant.holder,
                     kid=each.kid,
@@ -90,29 +93,6 @@ def keys_revoked(
     return len(told)
 
 
-def words_of_revoked(
-    grant: Grant,
-    organization: Organization | None,
-    *,
-    to: User,
-    kids: list[str],
-    count: int,
-    reason: str,
-    case: str,
-) -> dict[str, Any]:
-    """Of `count` keys of a partner, the first of them under this grant; `kids` are the first."""
-    return _words(
-        grant,
-        to=to,
-        reason=str(RevocationReason(reason).label),
-        partner=organization.name if organization else "",
-        case_url=_case_url(case),
-        kids=kids,
-        count=count,
-        more=max(count - MOST_KIDS_TOLD, 0),
-    )
-
-
 def keys_reissued(
     organization: Organization | None,
     slots: list[Credential],
@@ -128,7 +108,7 @@ def keys_reissued(
     mails = [
         (
             person.email,
-            _words(
+            words_for(
                 theirs[0].grant,
                 to=person,
                 partner=organization.name if organization else "",
@@ -163,12 +143,8 @@ def case_replied(person: User, *, case: str) -> None:
         to=person.email,
         template="credentials/case_replied",
         case=case,
-        context={"name": person.get_short_name(), "ref": case, "url": _case_url(case)},
+        context={"name": person.get_short_name(), "ref": case, "url": case_url(case)},
     )
-
-
-def _case_url(ref: str) -> str:
-    return f"{settings.BASE_URL}{reverse('credentials:case', args=[ref])}"
 
 
 def _keepers_and_holders(
@@ -254,15 +230,5 @@ def _tell(grant: Grant, event: str, *, to: User | None = None, **words: Word) ->
     queue_mail(
         to=person.email,
         template=f"credentials/{event}",
-        context=_words(grant, to=person, **words),
+        context=words_for(grant, to=person, **words),
     )
-
-
-def _words(grant: Grant, *, to: User, **words: Word) -> dict[str, Any]:
-    return {
-        "name": to.get_short_name(),
-        "ref": grant.ref,
-        "release": grant.phase.release.name,
-        "url": f"{settings.BASE_URL}{reverse('credentials:access')}",
-        **words,
-    }

@@ -28,6 +28,9 @@ class OutgoingMail(models.Model):
     queued_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    refusals = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often a server said that it takes it for nobody"
+    )
     next_attempt_at = models.DateTimeField(default=timezone.now)
     dead_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=200, blank=True)
@@ -47,10 +50,18 @@ class OutgoingMail(models.Model):
                 name="mail_in_line",
                 condition=~models.Q(case=""),
             ),
+            models.Index(  # how many have left within the last minute
+                fields=["sent_at"], name="mail_of_case_sent", condition=~models.Q(case="")
+            ),
         ]
 
     def __str__(self) -> str:
         return self.ref
+
+    @property
+    def waits(self) -> bool:
+        """Whether it leaves when its time comes: it is neither sent, nor given up, nor held."""
+        return self.sent_at is None and self.dead_at is None and not self.held
 
     @property
     def state(self) -> str:

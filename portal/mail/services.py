@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5
 FIRST_WAIT = timedelta(seconds=30)  # then 2, 8 and 32 minutes, and for a case 32 again and again
+# Of a mail of a case that a server refuses for good: after 32 minutes 2 and 8 hours, then a day.
+MOST_REFUSALS = 8
+LONGEST_WAIT = timedelta(days=1)
+_FOR_GOOD = 500
 # What was queued a moment ago has a ring of its own under way.
 GRACE = timedelta(seconds=5)
 BATCH = 200
@@ -127,7 +131,7 @@ def _gap() -> timedelta:
 
 def deliver_queued() -> int:
     """Send what is due, the oldest first, for a few seconds; returns how many mails were tried.
-    Those of cases come after all others: of them there may be thousands.
+    Those of cases come after all others, and so many a minute: of them there may be thousands.
 
     Rings for the rest. Several of these at once pass over each other's mails.
     """
@@ -137,16 +141,27 @@ def deliver_queued() -> int:
         sent_at=None, dead_at=None, held=False, next_attempt_at__lte=timezone.now()
     )
     in_turn = due.order_by(Case(When(case="", then=0), default=1), "next_attempt_at", "pk")
-    ids = list(in_turn.values_list("pk", flat=True)[:BATCH])
+    rows = list(in_turn.values_list("pk", "case")[:BATCH])
     until, tried = time.monotonic() + LONGEST_RUN, 0
-    for mail_id in ids:
+    for mail_id, case in rows:
+        if case and not _may_leave():
+            return tried  # the sweep rings again
         if time.monotonic() > until:
             break
         deliver_mail(mail_id=mail_id)
         tried += 1
-    if tried < len(ids) or tried == BATCH:
+    if tried < len(rows) or tried == BATCH:
         ring(deliver)
     return tried
+
+
+def _may_leave() -> bool:
+    """Whether one more of a case may: after an outage very many are due at once. Asked before
+    each, as other workers send, too.
+    """
+    lately = timezone.now() - timedelta(minutes=1)
+    left = OutgoingMail.objects.filter(~Q(case=""), sent_at__gt=lately)
+    return left.count() < settings.MAILS_PER_MINUTE
 
 
 @transaction.atomic
@@ -158,7 +173,7 @@ def deliver_mail(*, mail_id: int) -> bool:
     same Message-ID.
     """
     mail = OutgoingMail.objects.select_for_update(skip_locked=True).filter(pk=mail_id).first()
-    if mail is None or mail.state != "Waiting" or mail.next_attempt_at > timezone.now():
+    if mail is None or not mail.waits or mail.next_attempt_at > timezone.now():
         return False
     mail.attempts += 1
     try:
@@ -169,7 +184,9 @@ def deliver_mail(*, mail_id: int) -> bool:
     else:
         mail.sent_at, mail.last_error = timezone.now(), ""
     mail.save(
-        update_fields=["attempts", "sent_at", "next_attempt_at", "dead_at", "last_error", "held"]
+        update_fields=[
+            *("attempts", "refusals", "sent_at", "next_attempt_at", "dead_at", "last_error", "held")
+        ]
     )
     return mail.sent_at is not None
 
@@ -198,8 +215,9 @@ def retry_mail(*, mail_id: int, by: policies.Permitted) -> OutgoingMail:
 
     mail = OutgoingMail.objects.select_for_update().get(pk=mail_id)
     policies.can_retry_mail(by, mail).enforce()
-    mail.dead_at, mail.attempts, mail.next_attempt_at = None, 0, timezone.now()
-    mail.save(update_fields=["dead_at", "attempts", "next_attempt_at"])
+    mail.dead_at, mail.attempts, mail.refusals = None, 0, 0
+    mail.next_attempt_at = timezone.now()
+    mail.save(update_fields=["dead_at", "attempts", "refusals", "next_attempt_at"])
     record_event("mail.retried", subject=mail.ref, thread=mail.ref, by=by)
     ring_after_commit(deliver, mail.pk)
     return mail
@@ -222,15 +240,20 @@ def _postpone(mail: OutgoingMail, error: Exception) -> None:
     """Wait four times longer after each of the first failures; give up, visibly, after the last.
 
     A mail of a case has no last one, unless the fault is in the mail itself: time mends a server,
-    not an address that cannot be written down.
+    not an address that cannot be written down. One that a server refuses for good is tried for
+    days, rarer and rarer, and then a person is needed.
     """
-    now = timezone.now()
-    mail.last_error = " ".join(
-        [type(error).__name__, str(getattr(error, "smtp_code", ""))]  # never the server's words
-    ).strip()
-    mail.next_attempt_at = now + FIRST_WAIT * 4 ** (min(mail.attempts, MOST_ATTEMPTS - 1) - 1)
+    now, code = timezone.now(), _code(error)
+    mail.last_error = f"{type(error).__name__} {code or ''}".strip()  # never the server's words
     may_pass = _may_pass(error)
-    if mail.attempts >= MOST_ATTEMPTS and not (mail.case and may_pass):
+    if mail.case and _is_refused(error):
+        mail.refusals += 1
+        tried, most, over = mail.refusals, MOST_REFUSALS, mail.refusals >= MOST_REFUSALS
+    else:
+        tried, most = mail.attempts, MOST_ATTEMPTS - 1
+        over = mail.attempts >= MOST_ATTEMPTS and not (mail.case and may_pass)
+    mail.next_attempt_at = now + min(FIRST_WAIT * 4 ** (min(tried, most) - 1), LONGEST_WAIT)
+    if over:
         mail.dead_at = now
     # Where it failed is of use only when it was here; and the server's words name people.
     what = ("mail: %s, attempt %d: %s", mail.template, mail.attempts, mail.last_error)
@@ -250,3 +273,18 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return False
     return isinstance(error, OSError | SoftTimeLimitExceeded)
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether a server will have it for nobody: this mailbox, or this mail. That it lets us send
+    nothing at all says nothing of the mail.
+    """
+    about_it = isinstance(error, smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError)
+    return about_it and _code(error) >= _FOR_GOOD
+
+
+def _code(error: Exception) -> int:
+    """The server's; the lowest, where it has one for each address; 0 for none."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return min((int(code) for code, _words in error.recipients.values()), default=0)
+    return int(getattr(error, "smtp_code", 0))

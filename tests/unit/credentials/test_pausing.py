@@ -64,6 +64,7 @@ def an_hour_passes():
     let_pass(HOUR)
     for mail in OutgoingMail.objects.all():
         mail.next_attempt_at, mail.queued_at = mail.next_attempt_at - HOUR, mail.queued_at - HOUR
+        mail.sent_at = mail.sent_at and mail.sent_at - HOUR
         mail.save()
 
 
