@@ -21,13 +21,13 @@ _BINARY, _TEXT = pq.Format.BINARY, pq.Format.TEXT
 _own = threading.local()
 
 
-class Statement:
-    """SQL with `$1`, `$2` for text parameters. `row` returns the first row, or None."""
+class _Prepared:
+    """SQL with `$1`, `$2` for text parameters."""
 
     def __init__(self, name: str, sql: str) -> None:
         self._name, self._sql = name.encode(), sql.encode()
 
-    def row(self, *values: str) -> tuple[Any, ...] | None:
+    def _answer(self, values: tuple[str, ...]) -> Any:
         """Raises django.db.OperationalError when there is no answer in time.
 
         A connection that turns out to be dead is replaced once: nothing was changed by asking.
@@ -49,12 +49,24 @@ class Statement:
             _drop()
             raise OperationalError("No answer from the database.") from error
 
-    def _ask(self, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+    def _ask(self, values: tuple[str, ...]) -> Any:
         try:
             return self._read(_link(), values)
         except TimeoutError as error:  # the answer may still come: not on this connection, then
             _drop()
             raise OperationalError("The database is silent.") from error
+
+    def _read(self, link: "_Link", values: tuple[str, ...]) -> Any:
+        raise NotImplementedError
+
+
+class Statement(_Prepared):
+    """Of which one row is wanted, whatever its columns are."""
+
+    def row(self, *values: str) -> tuple[Any, ...] | None:
+        """Return the first row, or None. Raises as `_answer` does."""
+        row: tuple[Any, ...] | None = self._answer(values)
+        return row
 
     def _read(self, link: "_Link", values: tuple[str, ...]) -> tuple[Any, ...] | None:
         result = link.ask(self._name, self._sql, values, _BINARY)
@@ -72,6 +84,23 @@ class TextStatement(Statement):
             return None
         columns = [result.get_value(0, column) for column in range(result.nfields)]
         return tuple(None if each is None else each.decode() for each in columns)
+
+
+class TextRows(_Prepared):
+    """Of which all rows are wanted, of columns that are text and never null."""
+
+    def rows(self, *values: str) -> list[tuple[str, ...]]:
+        """Raises as `_answer` does."""
+        rows: list[tuple[str, ...]] = self._answer(values)
+        return rows
+
+    def _read(self, link: "_Link", values: tuple[str, ...]) -> list[tuple[str, ...]]:
+        result = link.ask(self._name, self._sql, values, _TEXT)
+        columns = range(result.nfields)
+        return [
+            tuple(result.get_value(row, column).decode() for column in columns)
+            for row in range(result.ntuples)
+        ]
 
 
 def _drop() -> None:

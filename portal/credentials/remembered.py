@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db import OperationalError
 
-from portal.prepared import TextStatement, connection_number
+from portal.prepared import TextRows, TextStatement, connection_number
 
 MOST = 200_000
 # Seconds anything is kept: a belt besides the braces. Epochs are kept longer (services/epochs.py).
@@ -26,20 +26,32 @@ LONGEST = 1800.0
 MOST_TOUCHES = 10_000  # then all is forgotten: cheaper than to look through more at each call
 FORGETFUL_AFTER = 600.0  # seconds without asking; epochs are kept for an hour
 
-# What is in progress now may still write epochs, under transaction ids from the first number on;
-# next time they are looked for from there. One statement, so both are of the same moment. The upper
-# bound is never reached: with one, PostgreSQL expects few rows whatever the lower one is, and so
-# plans the statement once instead of at each call.
-_ASK = TextStatement(
+# What is in progress now may still write epochs, under transaction ids from this number on: there
+# the next look begins.
+_BEGIN = TextStatement("epochs_begin", "SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
+# As long as there are none the look begins where it did, and so costs no more than an index does.
+# The number and the epochs are of the same moment. The upper bound is never reached: with one,
+# PostgreSQL expects few rows whatever the lower one is, and so plans the statement once instead of
+# at each call.
+_SINCE = TextRows(
     "epochs",
     """
-    SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
-           (SELECT string_agg(id || ' ' || subject, ',')
-            FROM credentials_epoch WHERE xid >= $1::bigint AND xid < 9223372036854775807)
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text, id || ' ' || subject
+    FROM credentials_epoch WHERE xid >= $1::bigint AND xid < 9223372036854775807
     """,
 )
-_NEVER = str(2**63 - 1)
 Name = str | bytes
+
+
+def _look(since: int | None) -> tuple[int, list[str]]:
+    """(where the next look begins, epochs from `since` on); None for whoever knows nothing yet."""
+    if since is not None:
+        rows = _SINCE.rows(str(since))
+        return (int(rows[0][0]) if rows else since), [epoch for _begin, epoch in rows]
+    row = _BEGIN.row()
+    if row is None:  # there is a row without any table
+        raise OperationalError("The database gave no answer.")
+    return int(row[0]), []
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +91,12 @@ class _Memory:
         now, since = time.monotonic(), self._since
         if since is not None and 0 <= now - self._asked_at <= within:
             return
-        row = _ASK.row(_NEVER if since is None else str(since))
-        if row is None:  # an aggregate has a row
-            raise OperationalError("The database gave no answer.")
+        begin, epochs = _look(since)
         with self._lock:
             # Meanwhile another thread may have begun anew, and kept what it read before the moment
             # that we have asked from: then what we were told is not all there is to know.
             if self._since is None or (since is not None and since <= self._since):
-                self._take_in(int(row[0]), row[1].split(",") if row[1] else [], now)
+                self._take_in(begin, epochs, now)
                 return
         self.sync(within)
 
