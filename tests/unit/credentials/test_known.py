@@ -191,9 +191,12 @@ def test_a_gateway_is_known_whatever_the_spelling_and_not_when_disabled(
     remembered.prove(0.0)
     assert authenticate(header) is not caller  # nobody had asked before it was read: not kept
     caller = authenticate(header)
+    other = header.replace("Basic ", "bAsIc   ")
+    assert authenticate(other) == caller
     with django_assert_num_queries(0):
-        assert authenticate(header.replace("Basic ", "bAsIc   ")) is caller
+        assert authenticate(header) is caller
+        assert authenticate(other) == caller
     Gateway.objects.filter(pk=gateway.pk).update(
         disabled_at=gateway.registered_at, disabled_by=gateway.registered_by
     )
-    assert authenticate(header) is None
+    assert [authenticate(each) for each in (header, other)] == [None, None]
