@@ -29,7 +29,9 @@ PATIENCE = 120  # seconds
 # In the portal each batch rings for the next; nobody rings here. One more than it takes for each
 # process: where two pick at the same moment, one may find less than a batch.
 _RINGS = COHORT // 100 + PROCESSES
-_LEFT = "SELECT count(*) FROM credentials_credential WHERE waiting AND status = 'requested'"
+_LEFT = """
+SELECT EXISTS (SELECT FROM credentials_credential WHERE waiting AND status = 'requested')
+"""
 _READY = "SELECT 1 FROM credentials_credential WHERE grant_id = %s AND status = 'ready'"
 
 
@@ -66,7 +68,7 @@ def _in_batches() -> float:
 def _ring_and_wait(rings: list[tuple[str, list[int]]]) -> None:
     for name, args in rings:
         app.send_task(name, args=args)
-    _until(lambda: tables.rows(_LEFT)[0][0] == 0, pause=0.01)
+    _until(lambda: not tables.rows(_LEFT)[0][0], pause=0.01)
 
 
 def _looped(loops: list["subprocess.Popen[str]"]) -> float:
