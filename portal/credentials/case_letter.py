@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from portal.credentials.case_mails import Mails, ToPartner, to_partners
 from portal.credentials.enums import RevocationStatus
-from portal.credentials.mail_words import MOST_KIDS_TOLD, words_of_revoked
+from portal.credentials.mail_words import Theirs, words_of_revoked
 from portal.credentials.models import Credential, Revocation
 from portal.credentials.selectors import KEYS_REVOKED, keepers_of
 from portal.mail.letters import Letter, letter
@@ -40,14 +40,7 @@ def _sample(case: Revocation, partner: int | None) -> tuple[str, Letter]:
     assert one is not None  # noqa: S101 - a partner is mailed about its keys alone
     organization, person = one.grant.organization, one.grant.holder
     keeper = keepers_of(organization).order_by("pk").first() if organization else None
-    theirs = keys if keeper else keys.filter(grant__holder=person)
-    words = words_of_revoked(
-        one.grant,
-        organization,
-        to=keeper or person,
-        kids=list(theirs.values_list("kid", flat=True)[:MOST_KIDS_TOLD]),
-        count=theirs.count(),
-        reason=case.reason,
-        case=case.ref,
-    )
-    return (keeper or person).email, letter(KEYS_REVOKED, words)
+    whose = keys if keeper else keys.filter(grant__holder=person)
+    theirs = Theirs(keeper or person, one.grant, list(whose.values_list("kid", flat=True)))
+    words = words_of_revoked(organization, theirs, reason=case.reason, case=case.ref)
+    return theirs.person.email, letter(KEYS_REVOKED, words)

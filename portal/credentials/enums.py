@@ -58,7 +58,6 @@ class ItemStatus(TextChoices):
     PENDING = "pending", "Dead, mail not yet queued"
     DONE = "done", "Dead, mail queued"
     SKIPPED = "skipped", "Was dead already"
-    FAILED = "failed", "Dead, queueing the mail failed"
 
 
 class PartyStatus(TextChoices):

@@ -88,7 +88,7 @@ class Headway:
         return sum(self.counts[each] for each in _UNTOLD)
 
 
-_UNTOLD = (ItemStatus.FROZEN, ItemStatus.PENDING, ItemStatus.FAILED)
+_UNTOLD = (ItemStatus.FROZEN, ItemStatus.PENDING)
 _KEYS = ("Keys marked dead", "keys")
 _PARTNERS = ("Partners whose mails are queued", "partners")
 _MAILS = ("Mails sent", "mails")

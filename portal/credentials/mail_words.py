@@ -1,6 +1,7 @@
 """The words of mails to holders: what a mail's row keeps, and what is shown before it is sent."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.urls import reverse
@@ -13,24 +14,26 @@ Word = str | int | list[str]
 MOST_KIDS_TOLD = 50  # in one mail; the access page shows the rest
 
 
+class Theirs(NamedTuple):
+    """A person and the keys they are told of: those of one grant first, and the kids of all."""
+
+    person: User
+    grant: Grant
+    kids: Sequence[str]
+
+
 def words_of_revoked(
-    grant: Grant,
-    organization: Organization | None,
-    *,
-    to: User,
-    kids: list[str],
-    count: int,
-    reason: str,
-    case: str,
+    organization: Organization | None, theirs: Theirs, *, reason: str, case: str
 ) -> dict[str, Any]:
-    """Of `count` keys of a partner, the first of them under this grant; `kids` are the first."""
+    """Of keys of a partner, as one person is told of them."""
+    count = len(theirs.kids)
     return words_for(
-        grant,
-        to=to,
+        theirs.grant,
+        to=theirs.person,
         reason=str(RevocationReason(reason).label),
         partner=organization.name if organization else "",
         case_url=case_url(case),
-        kids=kids,
+        kids=list(theirs.kids[:MOST_KIDS_TOLD]),
         count=count,
         more=max(count - MOST_KIDS_TOLD, 0),
     )

@@ -4,6 +4,7 @@ Of a key its holder is told, and whoever claimed it for their organisation and s
 """
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from accounts.models import Organization, User
 from portal.credentials.enums import RevocationReason
 from portal.credentials.mail_words import (
     MOST_KIDS_TOLD,
+    Theirs,
     Word,
     case_url,
     words_for,
@@ -63,34 +65,19 @@ def key_revoked(credential: Credential, *, reason: str) -> None:
 
 def keys_revoked(
     organization: Organization | None,
-    keys: list[Credential],
+    told: Sequence[Theirs],
     *,
     reason: str,
     case: str,
     held: bool,
 ) -> int:
-    """One mail a person about all of a partner's keys in a case; returns how many mails.
-
-    Whoever looks after the organisation's keys is told of every one, other holders of theirs.
-    """
-    told = _keepers_and_holders(organization, keys)
+    """One mail a person about all of their keys in a case; returns how many mails."""
     mails = [
-        (
-            person.email,
-            words_of_revoked(
-                theirs[0].grant,
-                organization,
-                to=person,
-                kids=[key.kid for key in theirs[:MOST_KIDS_TOLD]],
-                count=len(theirs),
-                reason=reason,
-                case=case,
-            ),
-        )
-        for person, theirs in told.items()
+        (each.person.email, words_of_revoked(organization, each, reason=reason, case=case))
+        for each in told
     ]
     queue_mails_in_turn(template=KEYS_REVOKED, mails=mails, case=case, held=held)
-    return len(told)
+    return len(mails)
 
 
 def keys_reissued(
@@ -102,7 +89,7 @@ def keys_reissued(
 ) -> int:
     """One mail a person about all of a partner's new slots after a case; returns how many mails.
 
-    Who is told of which is as in `keys_revoked`.
+    Whoever looks after the organisation's keys is told of every one, other holders of theirs.
     """
     told = _keepers_and_holders(organization, slots)
     mails = [

@@ -19,7 +19,7 @@ from portal.credentials import case_items, case_report, doors
 from portal.credentials.doors import Door
 from portal.credentials.followup import Todo, follow_up
 from portal.credentials.headway import Headway, headway
-from portal.credentials.models import Revocation, RevocationProof
+from portal.credentials.models import Revocation, RevocationProof, RevocationRound
 from portal.credentials.selectors import RING_AT_MOST
 from portal.webhooks.selectors import Told, failing_about, told_about
 
@@ -62,11 +62,15 @@ def unproved_at(asked: Iterable[Door]) -> QuerySet[Revocation]:
 
 
 def unproved_revocations() -> list[int]:
-    """Ids of those, for workers; none while no door is registered."""
+    """Ids of those at which no worker is busy; none while no door is registered."""
     asked = doors.registered()
     if not asked:
         return []
-    return list(unproved_at(asked).order_by("pk").values_list("pk", flat=True)[:RING_AT_MOST])
+    busy = RevocationRound.objects.filter(
+        revocation=OuterRef("pk"), leased_until__gt=timezone.now()
+    )
+    found = unproved_at(asked).filter(~Exists(busy)).order_by("pk")
+    return list(found.values_list("pk", flat=True)[:RING_AT_MOST])
 
 
 def since(case: Revocation) -> datetime | None:

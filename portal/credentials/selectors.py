@@ -189,7 +189,7 @@ def _untold() -> Owed:
     """Holders are tried for without end, so none of these is ever given up. What a person has
     paused is owed, and not late.
     """
-    unfinished = Q(status__in=[ItemStatus.PENDING, ItemStatus.FAILED]) | Q(
+    unfinished = Q(status=ItemStatus.PENDING) | Q(
         status=ItemStatus.FROZEN, revocation__confirmed_at__isnull=False
     )
     due = Q(next_attempt_at__lte=timezone.now(), revocation__paused_at__isnull=True)

@@ -54,11 +54,9 @@ def finish_reissue(reissue_id: int) -> None:
     services.finish_reissue(reissue_id=reissue_id, by=System("worker"))
 
 
-# It only reads until its end, so it cannot go on where it stopped: a case of 100 000 keys takes a
-# busy machine half a minute. Half of the visibility timeout, as for every task at most.
-@shared_task(name="credentials.prove_revocation", time_limit=45)
+@shared_task(name="credentials.prove_revocation")
 def prove_revocation(revocation_id: int) -> None:
-    """Ask every door about the keys of a case that is confirmed, until all are refused once."""
+    """Ask every door about some keys of a case that is confirmed, until all are refused once."""
     from portal.credentials import services  # noqa: PLC0415 - services ring this module
 
     services.prove_revocation(revocation_id=revocation_id, by=System("worker"))

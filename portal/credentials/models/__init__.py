@@ -7,6 +7,7 @@ from portal.credentials.models.cases import (
     RevocationLine,
     RevocationParty,
     RevocationProof,
+    RevocationRound,
 )
 from portal.credentials.models.grants import (
     Credential,
@@ -37,6 +38,7 @@ __all__ = [
     "RevocationLine",
     "RevocationParty",
     "RevocationProof",
+    "RevocationRound",
     "UsageDay",
     "UsageReport",
 ]

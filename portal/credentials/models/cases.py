@@ -131,7 +131,7 @@ class RevocationItem(models.Model):
             models.Index(
                 fields=["next_attempt_at"],
                 name="item_work",
-                condition=models.Q(status__in=[ItemStatus.PENDING, ItemStatus.FAILED]),
+                condition=models.Q(status=ItemStatus.PENDING),
             ),
         ]
         constraints: ClassVar = [
@@ -194,6 +194,7 @@ class RevocationParty(models.Model):
     status = models.CharField(max_length=10, choices=PartyStatus, default=PartyStatus.PENDING)
     keys = models.PositiveIntegerField(default=0)
     mails = models.PositiveIntegerField(default=0)
+    begun_at = models.DateTimeField(null=True)  # its machines and keepers are told from then on
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     last_error = models.CharField(max_length=200, blank=True)
@@ -226,6 +227,24 @@ class RevocationParty(models.Model):
     def ref(self) -> str:
         """Of whichever of the two it is."""
         return getattr(self.organization or self.holder, "ref", "")
+
+
+class RevocationRound(models.Model):
+    """Asking every door about the keys of a case, as far as workers are with it.
+
+    Doors that serve alike decide alike and are asked as one, so `answers` has an entry a kind.
+    One worker at a time has it; what one writes that has lost it is refused.
+    """
+
+    revocation = models.OneToOneField(Revocation, models.PROTECT, related_name="round")
+    began_at = models.DateTimeField(default=timezone.now)
+    last_item = models.BigIntegerField(default=0)  # asked about up to here
+    kinds = models.JSONField(default=list, help_text="What each kind of door has answered so far")
+    leased_until = models.DateTimeField(null=True)
+    fence = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.revocation_id}/{self.last_item}"
 
 
 class RevocationProof(models.Model):

@@ -10,17 +10,18 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from portal.audit.services import Actor
-from portal.credentials import hooks, notices, tasks
+from portal.credentials import tasks
 from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
-from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
+from portal.credentials.models import Credential, Revocation, RevocationParty
 from portal.credentials.selectors import UNTOLD
 from portal.credentials.services.killing import bar_new_keys, kill_credentials
 from portal.credentials.services.leasing import LeaseLostError, held, take_lease
 from portal.credentials.services.moving import move_revocation
+from portal.credentials.services.telling import tell_some
 from portal.doorbell import ring
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 WORK_FOR = 5.0  # seconds a task
 GIVE_UP_WAITING_AFTER = 5  # attempts, after which a case counts as completed with stragglers
 _PAUSE = timedelta(seconds=10)
-# Items fail no more, partners do; those that had failed before there were partners are told, too.
-_UNTOLD = (ItemStatus.PENDING, ItemStatus.FAILED)
 _OPEN = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
 
 
@@ -94,7 +93,7 @@ def _mark_step(revocation_id: int, fence: int) -> int:
 
 
 def _tell_step(revocation_id: int, fence: int) -> int:
-    """Tell one partner; returns 0 when there is none to be told now."""
+    """Tell one partner, or some of its people; returns 0 when there is none to be told now."""
     party_id = _next_party(revocation_id, fence)
     if party_id is None:
         return 0
@@ -132,44 +131,16 @@ def _find_parties(case: Revocation) -> None:
             " FROM credentials_revocationitem AS item"
             " JOIN credentials_credential AS key ON key.id = item.credential_id"
             " JOIN credentials_grant AS right_ ON right_.id = key.grant_id"
-            " WHERE item.revocation_id = %s AND item.status = ANY(%s) GROUP BY 1, 2, 3",
-            [PartyStatus.PENDING.value, timezone.now(), case.pk, [str(each) for each in _UNTOLD]],
+            " WHERE item.revocation_id = %s AND item.status = %s GROUP BY 1, 2, 3",
+            [PartyStatus.PENDING.value, timezone.now(), case.pk, ItemStatus.PENDING.value],
         )
 
 
 @transaction.atomic
 def _tell(revocation_id: int, fence: int, party_id: int) -> None:
-    """Queue this partner's mails, and the event for its machines, and mark its keys as told of."""
     case = _held(revocation_id, fence)
     party = RevocationParty.objects.select_for_update(of=("self",)).get(pk=party_id)
-    items = _items_of(case, party)
-    ids = list(items.values_list("credential_id", flat=True))
-    keys = Credential.objects.filter(pk__in=ids).select_related(
-        "grant__holder", "grant__phase__release"
-    )
-    theirs = list(keys.order_by("pk"))
-    party.mails = notices.keys_revoked(
-        party.organization,
-        theirs,
-        reason=case.reason,
-        case=case.ref,
-        held=case.paused_at is not None,
-    )
-    kids = [key.kid for key in theirs]
-    hooks.keys_revoked(party.organization, kids, reason=case.reason, case=case.ref)
-    items.update(status=ItemStatus.DONE, done_at=timezone.now())
-    party.status, party.done_at, party.last_error = PartyStatus.DONE, timezone.now(), ""
-    party.save(update_fields=["status", "done_at", "last_error", "mails"])
-
-
-def _items_of(case: Revocation, party: RevocationParty) -> QuerySet[RevocationItem]:
-    whose = {"credential__grant__organization": party.organization_id}
-    if party.organization_id is None:
-        whose = {
-            "credential__grant__organization__isnull": True,
-            "credential__grant__holder": party.holder_id,
-        }
-    return case.items.filter(status__in=_UNTOLD, **whose)
+    tell_some(case, party)
 
 
 def _postpone(party_id: int, error: Exception) -> None:
@@ -190,7 +161,7 @@ def _close_if_finished(revocation_id: int, fence: int, *, by: Actor) -> bool:
     if case.items.filter(status=ItemStatus.FROZEN).exists():
         return True
     untold = case.parties.filter(status__in=UNTOLD)
-    waiting = case.items.filter(status__in=_UNTOLD)
+    waiting = case.items.filter(status=ItemStatus.PENDING)
     if not untold.exists() and not waiting.exists():
         case.completed_at = timezone.now()
         move_revocation(case, to=RevocationStatus.COMPLETED, by=by)

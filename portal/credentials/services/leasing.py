@@ -20,12 +20,13 @@ class LeaseLostError(Exception):
 
 
 @transaction.atomic
-def take_lease(model: Any, row_id: int, statuses: Collection[str]) -> int | None:
+def take_lease(model: Any, row_id: int, statuses: Collection[str] = ()) -> int | None:
     """The fence to write with; None while another worker has the row, or nobody may."""
     now = timezone.now()
     free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
     rows = model.objects.select_for_update(skip_locked=True)
-    row = rows.filter(free, pk=row_id, status__in=statuses).first()
+    at_work = Q(status__in=statuses) if statuses else Q()
+    row = rows.filter(free, at_work, pk=row_id).first()
     if row is None:
         return None
     row.leased_until, row.fence = now + LEASE, row.fence + 1

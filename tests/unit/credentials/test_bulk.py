@@ -327,16 +327,6 @@ def test_all_are_dead_at_commit_and_work_goes_on_where_it_stopped(phase, by, mon
     assert (log, told()) == ([], sorted(key.kid for key in keys))
 
 
-def test_what_had_failed_before_there_were_partners_is_told_too(phase, by):
-    keys = live(phase, 2)
-    case = preview(phase, by)
-    confirm(case, by)
-    case.items.filter(credential=keys[0]).update(status=I.FAILED)
-    finish(case)
-    assert (items(case), again(case).status) == ([I.DONE, I.DONE], "completed")
-    assert told() == sorted(key.kid for key in keys)
-
-
 def test_a_partner_s_people_are_told_once_of_all_its_keys(phase, by):
     """Whoever looks after its keys of every one, other holders of their own; others nothing."""
     partner = OrganizationFactory()

@@ -117,8 +117,9 @@ def test_what_a_door_lets_through_is_noticed_and_named(phase, by, door):
     make_gateway(ModelReleaseFactory(), "Of another model")
     case = preview(phase, by)
     asked = doors.registered()
-    found = proving._ask(case, asked)
-    told = {each.name: (found[each.ref].asked, sorted(found[each.ref].kids)) for each in asked}
+    found = {(each.audience, each.sandbox): each for each in proving._ask_all(case, asked)}
+    of = {each.name: found[each.audience, each.sandbox] for each in asked}
+    told = {name: (answers.asked, sorted(answers.kids)) for name, answers in of.items()}
     assert told == {
         "Front": (3, sorted(key.kid for key in keys)),
         "Sandbox": (3, sorted(key.kid for key in [*keys, *test_keys])),
@@ -129,7 +130,7 @@ def test_what_a_door_lets_through_is_noticed_and_named(phase, by, door):
 def test_only_so_many_are_named_but_all_are_counted(phase, by, door, monkeypatch):
     monkeypatch.setattr(proving, "SHOWN", 2)
     live(phase, 3)
-    found = proving._ask(preview(phase, by), doors.registered())[door.client_id]
+    (found,) = proving._ask_all(preview(phase, by), doors.registered())
     assert (found.asked, found.let_through, len(found.kids)) == (3, 3, 2)
 
 

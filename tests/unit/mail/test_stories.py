@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from portal.applications import notices as to_applicants
 from portal.credentials import notices as to_holders
+from portal.credentials.mail_words import Theirs
 from portal.credentials.models import Credential
 from portal.mail.models import OutgoingMail
 from portal.mail.services import deliver_mail
@@ -45,7 +46,7 @@ def about(module):
     about = {"credential": slot, "credentials": [slot], "grant": slot.grant, "by": holder}
     bulk = {
         "organization": None,
-        "keys": [slot],
+        "told": [Theirs(holder, slot.grant, [slot.kid])],
         "slots": [slot],
         "case": "CASE-ABCDEFGH",
         "person": holder,
