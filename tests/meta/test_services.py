@@ -40,6 +40,7 @@ NOBODYS = {
     "take_lease": "a lock",
     "held": "a lock",
     "mark_some": "writes down what those decided whom the case names",
+    "tell_some": "carries what they decided",
     "snapshot_sha256": "computes",
     "text_sha256": "computes",
     "sync_role_permissions": "what the code says is written down, at `migrate`",
