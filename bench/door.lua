@@ -1,8 +1,58 @@
 -- wrk's script: each request asks about a random key; each answer is checked.
--- Environment: KEYS (a file, one key a line), DOOR (introspect or authorize), GATEWAY (Basic ...).
-local keys, wrong, first = {}, 0, nil
-local door, gateway = os.getenv("DOOR"), os.getenv("GATEWAY")
+-- Environment: KEYS (a file, one key a line), DOOR (a name below), GATEWAY (Basic ...), FLOOR (1
+-- where the floor is asked, which answers everybody with the same constant).
+local keys = {}
+local name, gateway = os.getenv("DOOR"), os.getenv("GATEWAY")
 local threads = {}
+local form = "application/x-www-form-urlencoded"
+
+local function signed(body)
+  return body:find("^eyJ[%w_-]+%.[%w_-]+%.[%w_-]+$")
+end
+
+local function active(body)
+  return body:find('"active": *true')
+end
+
+local doors = {
+  introspect = {
+    ask = function(key)
+      return wrk.format("POST", "/oauth/introspect", {
+        ["Authorization"] = gateway, ["Content-Type"] = form,
+      }, "token=" .. key)
+    end,
+    good = active,
+  },
+  authorize = {
+    ask = function(key)
+      return wrk.format("GET", "/gateway/authorize?scope=model:infer", {
+        ["X-Gateway-Authorization"] = gateway, ["Authorization"] = "Bearer " .. key,
+      })
+    end,
+    good = function(body) return body == "" end,
+  },
+  oauth_token = {
+    ask = function(key)
+      return wrk.format("POST", "/oauth/token", { ["Content-Type"] = form },
+        "grant_type=client_credentials&client_id=" .. key:match("^tpk_%a+_(%w+)_")
+        .. "&client_secret=" .. key)
+    end,
+    good = function(body) return signed(body:match('"access_token": *"([^"]*)"') or "") end,
+  },
+  snapshot = {
+    ask = function(key)
+      return wrk.format("GET", string.format("/gateway/snapshot?nonce=bench-%016d",
+        math.random(1, 2 ^ 31)), { ["Authorization"] = gateway })
+    end,
+    good = signed,
+  },
+  status_list = {
+    ask = function(key) return wrk.format("GET", "/gateway/status-list") end,
+    good = signed,
+  },
+}
+local door = doors[name]
+local good = os.getenv("FLOOR") == "1" and active or door.good
 
 function setup(thread)
   table.insert(threads, thread)
@@ -15,19 +65,11 @@ function init(args)
 end
 
 function request()
-  local key = keys[math.random(#keys)]
-  if door == "introspect" then
-    return wrk.format("POST", "/oauth/introspect", {
-      ["Authorization"] = gateway, ["Content-Type"] = "application/x-www-form-urlencoded",
-    }, "token=" .. key)
-  end
-  return wrk.format("GET", "/gateway/authorize?scope=model:infer", {
-    ["X-Gateway-Authorization"] = gateway, ["Authorization"] = "Bearer " .. key,
-  })
+  return door.ask(keys[math.random(#keys)])
 end
 
 function response(status, headers, body)
-  if status ~= 200 or (door == "introspect" and not body:find('"active": *true')) then
+  if status ~= 200 or not good(body) then
     wrong_answers = wrong_answers + 1
   end
 end

@@ -1,6 +1,5 @@
 """What a door costs: requests a second by wrk, in turns with the floor, answers checked."""
 
-import base64
 import json
 import os
 import re
@@ -11,12 +10,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from bench.asking import gateway_of
 from bench.rounds import Result, result
+from bench.sizes import scaled
 from bench.stack import WORKERS, Stack, serve
 from portal.run import ports
 
 CONNECTIONS = 32
-SECONDS = 4
+SECONDS = scaled(4)
 ROUNDS = 5
 ASKED_BEFORE = 3  # times that each key was asked about, on average, in a portal that is up a while
 MOST_WARM_UPS = 40
@@ -26,11 +27,11 @@ _RESULT = re.compile(r"RESULT (\{.*\})")
 
 
 def introspect(stack: Stack) -> list[Result]:
-    return [_measure(stack, "introspect")]
+    return [_measured(stack, "introspect")]
 
 
 def authorize(stack: Stack) -> list[Result]:
-    return [_measure(stack, "authorize")]
+    return [_measured(stack, "authorize")]
 
 
 def authorize_within(stack: Stack) -> list[Result]:
@@ -38,13 +39,19 @@ def authorize_within(stack: Stack) -> list[Result]:
     with ExitStack() as own:
         env = stack.env | {"AUTHORIZE_WITHIN": WITHIN}
         portal = serve("portal.wsgi:application", ports.claim(18200, own), own, env)
-        return [_measure(stack, "authorize", portal, named="authorize_within")]
+        return [_measured(stack, "authorize", portal, named="authorize_within")]
 
 
-def _measure(stack: Stack, door: str, portal: str = "", named: str = "") -> Result:
-    """Medians over rounds, each of which loads the portal's door and the floor's by turns."""
+def _measured(stack: Stack, door: str, portal: str = "", named: str = "") -> Result:
+    """Of a door that remembers the keys it was asked about."""
     portal = portal or stack.portal
     _warm_up(stack, portal, door)
+    return measure(stack, door, portal, named)
+
+
+def measure(stack: Stack, door: str, portal: str = "", named: str = "") -> Result:
+    """Medians over rounds, each of which loads the portal's door and the floor's by turns."""
+    portal = portal or stack.portal
     ours: list[dict[str, Any]] = []
     floor: list[dict[str, Any]] = []
     for turn in range(ROUNDS):
@@ -71,11 +78,11 @@ def _load(stack: Stack, address: str, door: str) -> dict[str, Any]:
     program = shutil.which("wrk")
     if program is None:
         raise SystemExit("The load comes from wrk, which is not on the PATH (Debian: wrk).")
-    both = f"{stack.seeded.client_id}:{stack.seeded.secret}".encode()
     told = {
         "DOOR": door,
         "KEYS": str(stack.seeded.keys),
-        "GATEWAY": "Basic " + base64.b64encode(both).decode(),
+        "GATEWAY": gateway_of(stack),
+        "FLOOR": "1" if address == stack.floor else "",
     }
     command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", "-s", str(_SCRIPT)]
     done = subprocess.run(  # noqa: S603 - wrk, against loopback

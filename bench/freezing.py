@@ -1,17 +1,28 @@
-"""A freeze over a million keys is one row, and it holds at the next call."""
+"""A freeze over a million keys is one row, and it holds at the next call of whoever asks; every
+other door has it within seconds.
+"""
 
-import json
-import urllib.request
-from base64 import b64encode
-from urllib.parse import urlencode
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 
 from bench import tables
+from bench.asking import SCOPE, Caller, Exchange, ForwardAuth
+from bench.doors import WITHIN
 from bench.revoking import QUICK_ROUNDS, change_one_row, freeze_release, lift_all, make_one_row
-from bench.rounds import Result, in_turns, timed, times
-from bench.stack import Stack
+from bench.rounds import Result, in_turns, result, timed, times
+from bench.seed import AUDIENCE
+from bench.sizes import named, scaled
+from bench.stack import ROOT, Stack, serve
+from portal.run import ports
 
-KEYS = 1_000_000
+KEYS = scaled(1_000_000)
 RELEASE = "REL-BENCHMRK"
+ROUNDS = 5
+HELD_TO = 3.0  # seconds in which every door refuses
+PATIENCE = 60  # seconds
+Asks = Callable[[str], bool]  # whether the door lets the holder of this key in
 
 
 def freeze(stack: Stack) -> list[Result]:
@@ -19,16 +30,109 @@ def freeze(stack: Stack) -> list[Result]:
     make_one_row()
     with stack.seeded.keys.open() as file:
         key = file.readline().strip()
-    _must_be(active=True, stack=stack, key=key)
+    return [_committed(stack, key), *_refused(stack, key)]
 
-    def ours() -> float:
-        seconds = timed(lambda: freeze_release(RELEASE))
-        _must_be(active=False, stack=stack, key=key)
-        lift_all()
-        _must_be(active=True, stack=stack, key=key)
-        return seconds
 
-    return [times("freeze_1m_ms", *in_turns(QUICK_ROUNDS, ours, lambda: timed(change_one_row)))]
+def _committed(stack: Stack, key: str) -> Result:
+    """The time of the freeze itself; the answer right after it is no."""
+    with closing(Caller(stack)) as caller:
+        _must_say(caller.works, key, yes=True)
+
+        def ours() -> float:
+            seconds = timed(lambda: freeze_release(RELEASE))
+            _must_say(caller.works, key, yes=False)
+            lift_all()
+            _must_say(caller.works, key, yes=True)
+            return seconds
+
+        found = in_turns(QUICK_ROUNDS, ours, lambda: timed(change_one_row))
+    return times(f"freeze_{named(KEYS)}_ms", *found)
+
+
+def _refused(stack: Stack, key: str) -> list[Result]:
+    """From the commit to each door's first no, the worst of the rounds, against what we hold
+    ourselves to; afterwards all of them say no. Forward-auth may rely on what it heard WITHIN, and
+    nobody else asks its process; the offline gateway has a token from before.
+    """
+    with _doors(stack) as (doors, renew):
+        worst = dict.fromkeys(doors, 0.0)
+        for _ in range(ROUNDS):
+            renew(key)
+            _until(lambda: all(works(key) for works in doors.values()))
+            freeze_release(RELEASE)
+            for door, seconds in _until_refused(doors, key).items():
+                worst[door] = max(worst[door], seconds)
+            for works in doors.values():
+                _must_say(works, key, yes=False)
+            lift_all()
+    return [
+        result(
+            f"refused_{door}_ms",
+            took * 1e3,
+            HELD_TO * 1e3,
+            ratio=took / HELD_TO,
+            p99_ms=took * 1e3,
+        )
+        for door, took in worst.items()
+    ]
+
+
+def _until_refused(doors: dict[str, Asks], key: str) -> dict[str, float]:
+    began, found = time.perf_counter(), {}
+
+    def look() -> bool:
+        for door, works in doors.items():
+            if door not in found and not works(key):
+                found[door] = time.perf_counter() - began
+        return len(found) == len(doors)
+
+    _until(look)
+    return found
+
+
+@contextmanager
+def _doors(stack: Stack) -> Iterator[tuple[dict[str, Asks], Callable[[str], None]]]:
+    """All kinds of doors, and what gives the offline gateway's caller a new token."""
+    sys.path.append(str(ROOT / "verifier"))
+    from access_verifier import Verifier  # noqa: PLC0415 - a package of its own
+
+    with ExitStack() as own:
+        port, other = ports.claim(18200, own), ports.claim(18300, own)
+        # Tokens name this address, and it is where gateways look for the status list.
+        env = stack.env | {"BASE_URL": f"http://127.0.0.1:{port}"}
+        portal = serve("portal.wsgi:application", port, own, env)
+        env |= {"AUTHORIZE_WITHIN": WITHIN}
+        lazy = serve("portal.wsgi:application", other, own, env, workers=1)
+        exchange = own.enter_context(closing(Exchange(portal)))
+        seeded = stack.seeded
+        verifier = Verifier(portal, AUDIENCE, seeded.client_id, seeded.secret)
+        own.callback(verifier.stop)
+        verifier.start()
+        tokens: dict[str, str] = {}
+        doors: dict[str, Asks] = {
+            "introspect": own.enter_context(closing(Caller(stack, portal))).works,
+            "authorize_within": own.enter_context(closing(ForwardAuth(stack, lazy))).works,
+            "token": exchange.works,
+            "offline": lambda key: bool(verifier.verify(tokens[key], SCOPE)),
+        }
+
+        def renew(key: str) -> None:
+            _until(lambda: bool(tokens.update({key: exchange.token(key)}) or tokens[key]))
+
+        yield doors, renew
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"Not within {PATIENCE} seconds.")
+        time.sleep(0.002)
+
+
+def _must_say(works: Asks, key: str, *, yes: bool) -> None:
+    if works(key) != yes:
+        raise SystemExit(f"A door says {not yes} right after the commit.")
 
 
 def _fill(count: int) -> None:
@@ -46,16 +150,3 @@ def _fill(count: int) -> None:
         each,
     )
     tables.run("VACUUM ANALYZE credentials_credential")
-
-
-def _must_be(*, active: bool, stack: Stack, key: str) -> None:
-    both = f"{stack.seeded.client_id}:{stack.seeded.secret}".encode()
-    asked = urllib.request.Request(  # noqa: S310 - ours, on loopback
-        f"{stack.portal}/oauth/introspect",
-        urlencode({"token": key}).encode(),
-        {"Authorization": "Basic " + b64encode(both).decode()},
-    )
-    with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - likewise
-        said = json.load(answer)
-    if said["active"] != active:
-        raise SystemExit(f"Introspection says active: {said['active']} right after the commit.")

@@ -12,7 +12,8 @@ from portal.credentials.services import (
 from portal.credentials.targets import Selector
 from portal.credentials.verification import explain_many
 
-EVERYTHING = Selector(release="REL-BENCHMRK")
+RELEASE = "REL-BENCHMRK"
+EVERYTHING = Selector(release=RELEASE)
 
 
 def preview(by: User, selector: Selector = EVERYTHING) -> Revocation:

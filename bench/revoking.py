@@ -13,15 +13,17 @@ from bench.copies import copied
 from bench.rounds import Result, in_turns, timed, times
 from bench.rounds import rates as in_rates
 from bench.seed import responder, two_responders
+from bench.sizes import KEYS, named, scaled
 from bench.stack import Stack
-from portal.credentials.models import Credential
+from portal.credentials.models import Credential, Revocation
 from portal.credentials.services.killing import kill_credentials
+from portal.credentials.verification import explain
 from portal.programs.models import RolloutPhase
 from portal.programs.services import halt_phase, resume_phase
 
 ROUNDS = 3
 QUICK_ROUNDS = 60
-SIZES = (10_000, 100_000)
+SIZES = (scaled(10_000), KEYS)
 
 
 def revoke(_stack: Stack) -> list[Result]:
@@ -49,8 +51,8 @@ def _revoke(size: int, by: User) -> list[Result]:
         partial(_killed, "bench_key", size, partial(_ordinary, last, by)),
     )
     return [
-        in_rates(f"revoke_{size // 1000}k_bare", size, ours, bare),
-        in_rates(f"revoke_{size // 1000}k_ordinary", size, ours, ordinary),
+        in_rates(f"revoke_{named(size)}_bare", size, ours, bare),
+        in_rates(f"revoke_{named(size)}_ordinary", size, ours, ordinary),
     ]
 
 
@@ -96,12 +98,20 @@ def preview(_stack: Stack) -> list[Result]:
     size = Credential.objects.count()
     seconds = in_turns(
         ROUNDS,
-        lambda: timed(lambda: incidents.preview(by)),
-        lambda: timed(_bare_items),
+        lambda: _previewed(by, size),
+        lambda: timed(bare_items),
         _confirmed,
         partial(_killed, "credentials_credential", size, partial(_bare, last, by)),
     )
     return [times("preview_ms", *seconds[:2]), times("confirm_ms", *seconds[2:])]
+
+
+def _previewed(by: User, size: int) -> float:
+    cases: list[Revocation] = []
+    seconds = timed(lambda: cases.append(incidents.preview(by)))
+    if cases[0].count != size or cases[0].items.count() != size:
+        raise SystemExit(f"{cases[0].count} of {size} keys were previewed.")
+    return seconds
 
 
 def _confirmed() -> float:
@@ -114,7 +124,8 @@ def _confirmed() -> float:
     return seconds
 
 
-def _bare_items() -> None:
+def bare_items() -> None:
+    """A list of all keys that live."""
     with transaction.atomic():
         tables.run(
             "CREATE TEMPORARY TABLE item ON COMMIT DROP AS SELECT id, kid FROM"
@@ -138,12 +149,19 @@ def stop(_stack: Stack) -> list[Result]:
         "release": (partial(freeze_release, phase.release.ref), lift_all),
     }
     make_one_row()
-    return [_stop(f"stop_{name}_ms", *both) for name, both in levels.items()]
+    kid = Credential.objects.filter(grant__organization=partner).order_by("pk")[0].kid
+    return [_stop(f"stop_{name}_ms", kid, *both) for name, both in levels.items()]
 
 
-def _stop(measure: str, act: Callable[[], object], undo: Callable[[], object]) -> Result:
+def _stop(measure: str, kid: str, act: Callable[[], object], undo: Callable[[], object]) -> Result:
+    """One of the keys works before, and does not after."""
+
     def ours() -> float:
+        if not explain(kid):
+            raise SystemExit("A key that nobody stopped does not work.")
         seconds = timed(act)
+        if explain(kid):
+            raise SystemExit(f"A key works after {measure}.")
         undo()
         return seconds
 

@@ -34,10 +34,20 @@ def times(measure: str, ours: list[float], floor: list[float]) -> Result:
     return result(measure, mine, least, ratio=mine / least, p99_ms=p99(ours) * 1000)
 
 
-def rates(measure: str, count: int, ours: list[float], floor: list[float]) -> Result:
-    """Medians in things a second; the ratio says how many times the floor's rate ours is."""
-    mine, least = (count / statistics.median(each) for each in (ours, floor))
-    return result(measure, mine, least, ratio=mine / least)
+def rates(
+    measure: str,
+    count: int,
+    ours: list[float],
+    floor: list[float],
+    *,
+    each: list[float] | None = None,
+) -> Result:
+    """Medians in things a second; the ratio says how many times the floor's rate ours is. `each` is
+    how long every single one of ours took.
+    """
+    mine, least = (count / statistics.median(seconds) for seconds in (ours, floor))
+    slow = p99(each) * 1000 if each else None
+    return result(measure, mine, least, ratio=mine / least, p99_ms=slow)
 
 
 def p99(seconds: list[float]) -> float:

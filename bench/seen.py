@@ -7,12 +7,13 @@ from contextlib import ExitStack, closing
 from bench.asking import Caller
 from bench.rounds import Result, p99, result
 from bench.seed import responder
+from bench.sizes import scaled
 from bench.stack import Stack, serve
 from portal.credentials.models import Credential, RevocationItem
 from portal.credentials.services import revoke_credential
 from portal.run import ports
 
-KEYS = 10_000
+KEYS = scaled(10_000)
 
 
 def seen(stack: Stack) -> list[Result]:

@@ -6,10 +6,11 @@ from contextlib import closing
 
 from bench.asking import Caller
 from bench.rounds import Result, p99, result
+from bench.sizes import scaled
 from bench.stack import Stack
 from portal.credentials.secrets import mint, new_kid
 
-SAMPLES = 20_000  # half of each
+SAMPLES = scaled(20_000)  # half of each
 
 
 def timing(stack: Stack) -> list[Result]:

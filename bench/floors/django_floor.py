@@ -40,6 +40,7 @@ def constant(request: HttpRequest) -> JsonResponse:
     return JsonResponse(CONSTANT)
 
 
-urlpatterns = [path("oauth/introspect", constant), path("gateway/authorize", constant)]
+DOORS = ("oauth/introspect", "oauth/token", "gateway/authorize", "gateway/snapshot")
+urlpatterns = [path(door, constant) for door in (*DOORS, "gateway/status-list")]
 
 application = get_wsgi_application()

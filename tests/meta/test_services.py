@@ -71,7 +71,7 @@ WRITES |= {f"a{name}" for name in WRITES}
 NO_WRITES = {
     # Managers are how Django itself makes users, and a user writes only what was changed.
     "accounts/models.py": ["user.save", "super().save"],
-    # The one statement that verifies a key; it reads.
+    # The statements that verify one key, and all grants at once; they read.
     "portal/credentials/facts.py": ["connection.cursor", "cursor.execute"],
     "portal/credentials/judged.py": ["connection.cursor", "cursor.execute"],
     # Plain Python: what this process knows.

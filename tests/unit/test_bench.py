@@ -3,7 +3,7 @@
 import pytest
 from django.db import transaction
 
-from bench import incidents
+from bench import incidents, rounds, sizes
 from bench import seed as seeding
 from portal.applications.services.moving import lock_application
 from portal.audit.services import System
@@ -58,3 +58,17 @@ def test_workers_can_take_up_what_it_leaves_to_them(seeded):
         issue_credential(grant_id=grant, by=BENCH)
     ready = Credential.objects.filter(grant__in=[*slots, *new])
     assert list(ready.values_list("status", flat=True)) == ["ready"] * 4
+
+
+def test_what_is_measured_is_named_by_its_size():
+    assert [sizes.named(count) for count in (200, 10_000, 1_000_000)] == ["200", "10k", "1m"]
+
+
+def test_fewer_keys_make_everything_smaller(monkeypatch):
+    monkeypatch.setattr(sizes, "KEYS", 2_000)
+    assert [sizes.scaled(full) for full in (1_000_000, 10_000, 4)] == [20_000, 200, 1]
+
+
+def test_a_rate_tells_how_long_the_slowest_took():
+    found = rounds.rates("x", 100, [2.0, 1.0, 4.0], [1.0], each=[n / 1000 for n in range(1, 101)])
+    assert found == {"measure": "x", "ours": 50.0, "floor": 100, "ratio": 0.5, "p99_ms": 99.0}
