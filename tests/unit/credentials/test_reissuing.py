@@ -359,6 +359,36 @@ def test_the_database_refuses_one_person_where_the_case_needed_two(by):
         mine.update(asked_by=by)
 
 
+@pytest.mark.parametrize("how", ["has become critical", "its release does not know it"])
+def test_the_database_refuses_one_person_where_a_grant_reaches_what_is_critical(by, how):
+    """The dead key did not, and nor did the case."""
+    key = live(grant__scopes=["model:infer", "cyber:x"], scopes=["model:infer"])[0]
+    wide = CapabilityFactory(scope="cyber:x", tier="elevated", release=key.grant.phase.release)
+    reissue, harmless = (preview_reissue(finished_case(by, each), by) for each in (key, live()[0]))
+    assert not reissue.needs_second
+    if how == "has become critical":
+        type(wide).objects.filter(pk=wide.pk).update(tier="critical")
+    else:
+        wide.delete()
+    confirmed = {"status": "running", "confirmed_at": timezone.now(), "confirmed_by": by}
+    mine = Reissue.objects.filter(pk=reissue.pk)
+    with pytest.raises(IntegrityError, match="needs two people"), transaction.atomic():
+        mine.update(**confirmed)
+    assert Reissue.objects.filter(pk=harmless.pk).update(**confirmed) == 1
+    asked = {"asked_at": timezone.now(), "asked_by": responder(), "asked_digest": reissue.digest}
+    assert mine.update(**confirmed, **asked) == 1
+
+
+def test_what_is_left_out_makes_no_re_issue_critical(by):
+    keys = live(2)
+    CapabilityFactory(scope="cyber:x", tier="elevated", release=keys[1].grant.phase.release)
+    type(keys[1].grant).objects.filter(pk=keys[1].grant_id).update(scopes=["cyber:x"])
+    case = finished_case(by, *keys)
+    reissue = preview_reissue(case, by, exclusions={keys[1].kid: "later"})
+    keys[1].grant.phase.release.capabilities.filter(scope="cyber:x").update(tier="critical")
+    assert start_reissue(reissue, by).status == "running"
+
+
 def test_the_database_counts_over_all_reissues_of_the_case(by):
     """501 slots in two re-issues: neither is large by itself."""
     key, *_ = keys = live(2)
