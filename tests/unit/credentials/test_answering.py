@@ -18,11 +18,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def by():
-    return responder()
-
-
-@pytest.fixture
 def key():
     return make_live_key()[0]
 

@@ -23,11 +23,6 @@ MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def by():
-    return responder()
-
-
-@pytest.fixture
 def key():
     return make_live_key()[0]
 

@@ -21,18 +21,13 @@ from tests.factories.cases import confirmed_case, contained_case, finished_case,
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import make_gateway
 from tests.factories.programs import RolloutPhaseFactory
-from tests.factories.stories import WORKER, again, responder
+from tests.factories.stories import WORKER, again
 from tests.factories.webhooks import DeliveryFactory
 
 pytestmark = pytest.mark.django_db
 MAILS = "Mails still to leave"
 WITHOUT = "Grants in force that have no key: re-issue, or end them"
 UNASKED = "Doors that were not asked about the keys yet"
-
-
-@pytest.fixture
-def by():
-    return responder()
 
 
 def keys(count, **fields):

@@ -14,15 +14,10 @@ from portal.mail.models import OutgoingMail
 from portal.mail.services import deliver_mail
 from tests.factories.cases import confirmed_case, finished_case, let_pass
 from tests.factories.credentials import make_live_key
-from tests.factories.stories import WORKER, again, responder
+from tests.factories.stories import WORKER, again
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def by():
-    return responder()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.factories.cases import (
     start_reissue,
 )
 from tests.factories.credentials import make_live_key
-from tests.factories.stories import WORKER, again, responder
+from tests.factories.stories import WORKER, again
 
 pytestmark = pytest.mark.django_db
 
@@ -36,11 +36,6 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def _two_a_minute(settings):
     settings.MAILS_PER_MINUTE = 2
-
-
-@pytest.fixture
-def by():
-    return responder()
 
 
 def live(count, **fields):

@@ -17,21 +17,11 @@ from portal.gateway.services import disable_gateway
 from tests.factories.accounts import UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import make_gateway
-from tests.factories.programs import ModelReleaseFactory, RolloutPhaseFactory
-from tests.factories.stories import WORKER, responder
+from tests.factories.programs import ModelReleaseFactory
+from tests.factories.stories import WORKER
 from tests.log import written
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def phase():
-    return RolloutPhaseFactory()
-
-
-@pytest.fixture
-def by():
-    return responder()
 
 
 @pytest.fixture

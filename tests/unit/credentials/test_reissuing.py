@@ -34,11 +34,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def by():
-    return responder()
-
-
-@pytest.fixture
 def few(monkeypatch):
     """More than two are many; the database has its own figure (test_the_database_...)."""
     monkeypatch.setattr(reissuable, "is_large", lambda slots: slots > 2)

@@ -28,11 +28,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def phase():
-    return RolloutPhaseFactory()
-
-
-@pytest.fixture
 def by():
     return responder(email="ines@example.org")
 

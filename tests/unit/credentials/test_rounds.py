@@ -17,7 +17,7 @@ from tests.factories.cases import confirmed_case
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import make_gateway
 from tests.factories.programs import RolloutPhaseFactory
-from tests.factories.stories import WORKER, responder
+from tests.factories.stories import WORKER
 
 pytestmark = pytest.mark.django_db
 KEYS = 5
@@ -31,16 +31,6 @@ def _two_a_page(monkeypatch):
 @pytest.fixture
 def a_page_a_task(monkeypatch):
     monkeypatch.setattr(proving, "WORK_FOR", 0)
-
-
-@pytest.fixture
-def by():
-    return responder()
-
-
-@pytest.fixture
-def phase():
-    return RolloutPhaseFactory()
 
 
 @pytest.fixture

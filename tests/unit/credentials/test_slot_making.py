@@ -21,16 +21,11 @@ from tests.factories.cases import (
     start_reissue,
 )
 from tests.factories.credentials import make_live_key
-from tests.factories.stories import WORKER, again, responder
+from tests.factories.stories import WORKER, again
 from tests.log import written
-from tests.unit.credentials.test_bulk import no_mail_to
+from tests.unit.credentials.by_phase import no_mail_to
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def by():
-    return responder()
 
 
 def confirmed(by, *keys):

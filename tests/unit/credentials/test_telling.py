@@ -16,7 +16,7 @@ from tests.factories.cases import confirmed_case
 from tests.factories.credentials import make_live_key
 from tests.factories.stories import WORKER, again, responder
 from tests.factories.webhooks import EndpointFactory
-from tests.unit.credentials.test_bulk import no_mail_to, overdue
+from tests.unit.credentials.by_phase import no_mail_to, overdue
 
 pytestmark = pytest.mark.django_db
 
