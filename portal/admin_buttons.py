@@ -31,10 +31,11 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -45,6 +46,7 @@ from portal.form_errors import tell
 from portal.verdict import Verdict, allow
 
 _INTEGER = re.compile(r"\d+")
+_ROW = re.compile(r"[0-9]{1,18}")  # by which a list names what is ticked
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,14 @@ class PublicIds(admin.ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return Addressed
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """None leads back to the list. Django would fail on a ticked row that is no number."""
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if all(_ROW.fullmatch(each) for each in ticked):
+            return super().response_action(request, queryset)
+        messages.error(request, "Nothing was done: what was ticked is no row of this list.")
+        return None
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

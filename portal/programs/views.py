@@ -31,7 +31,7 @@ def terms(request: SignedInRequest, slug: str) -> HttpResponse:
         try:
             sign_agreement(agreement_id=agreement.pk, by=request.user, **form.cleaned_data)
         except Conflict as changed:
-            refusal, form = changed, SignatureForm(agreement=agreement)
+            refusal, form = changed, form.again()
         else:
             messages.success(request, "Signed. Your keys are judged by the new terms from now on.")
             return redirect("terms", slug)

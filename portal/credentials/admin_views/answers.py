@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -40,13 +40,14 @@ def answers(request: SignedInRequest, case: Revocation) -> HttpResponse:
 def _act(request: SignedInRequest, case: Revocation) -> HttpResponse:
     if not case_threads.can_answer(request.user):
         raise PermissionDenied
+    who = request.POST.get("who", "")
+    thread = _REFERENCE.fullmatch(who) and case_threads.threads_of(case, who=who).first()
+    if not thread:
+        raise Http404
     form = AnswerForm(request.POST)
     if not form.is_valid():
         return _shown(request, case, form, 400)
-    act, who, seen, body = (form.cleaned_data[name] for name in ("act", "who", "seen", "body"))
-    thread = case_threads.threads_of(case, who=who).first()
-    if thread is None:
-        return _shown(request, case)
+    act, seen, body = (form.cleaned_data[name] for name in ("act", "seen", "body"))
     try:
         _do(act, thread, seen, body, request)
     except DomainError as error:

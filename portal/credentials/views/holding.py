@@ -41,7 +41,7 @@ def check(request: SignedInRequest) -> HttpResponse:
     credentials = [key for grant in grants for key in grant.credentials.all()]
     scopes = {capability.scope for grant in grants for capability in grant.phase.capabilities.all()}
     form = CheckForm(
-        request.GET if "kid" in request.GET else None,
+        request.GET if {"kid", "scope"} & request.GET.keys() else None,
         credentials=credentials,
         scopes=sorted(scopes | {scope for grant in grants for scope in grant.scopes}),
     )
