@@ -99,11 +99,13 @@ class PublicIds(admin.ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return Addressed
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet, *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
         """None leads back to the list. Django would fail on a ticked row that is no number."""
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if all(_ROW.fullmatch(each) for each in ticked):
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, *args, **kwargs)
         messages.error(request, "Nothing was done: what was ticked is no row of this list.")
         return None
 
