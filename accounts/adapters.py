@@ -57,6 +57,13 @@ class AccountAdapter(DefaultAccountAdapter):
             services.record_security_change(user=user, what="email_confirmed", by=user)
         return confirmed
 
+    def is_safe_url(self, url: str | None) -> bool:
+        """Whether to go on to it after signing in; never to what is no address at all."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address the outermost of our own proxies saw, as limits of rates count it.
 

@@ -41,6 +41,10 @@ class Plain:
 class SettingAdmin(KeepsWhatWasTyped, Plain, WithButtons, admin.ModelAdmin):
     """Saves through the service, so that the log knows; nothing here is ever deleted."""
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Nothing: Django would fill the form from the address, and fail on what it cannot read."""
+        return {}
+
     def save_model(
         self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool
     ) -> None:
