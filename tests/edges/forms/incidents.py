@@ -20,15 +20,16 @@ from tests.factories.credentials import make_live_key
 @a_form("admin:credentials_revocation_add")
 def revocation():
     credential, _token = make_live_key()
+    grant = credential.grant
     fields = {
         "title": ["Keys in a dump"],
         "severity": ["high"],
         "kids": [credential.kid],
         "reason": ["key_leaked"],
         "note": ["Seen."],
-        "release": [""],
-        "phase": [""],
-        "capability": [""],
+        "release": [grant.phase.release.ref],
+        "phase": [grant.phase.ref],
+        "capability": grant.scopes,
         "organization": [""],
         "person": [""],
         "application": [""],
@@ -223,3 +224,9 @@ def case_sought():
 @a_form("admin:credentials_reissue_find")
 def reissue_sought():
     return sought("reissue", q="Polar", status="previewed")
+
+
+@a_form("admin:programs_modelrelease_changelist")
+def releases_ticked():
+    release = make_live_key()[0].grant.phase.release
+    return ticked("programs/modelrelease", release, "revoke_keys_of_selected")
