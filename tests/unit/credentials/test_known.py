@@ -20,8 +20,8 @@ from portal.gateway.models import Gateway
 from portal.prepared import Statement
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
+from tests.unit.credentials.test_decision import DAY, GOOD, HERE, NOW
 from tests.unit.credentials.test_remembered import elsewhere, recalled, retire
-from tests.unit.credentials.test_verification import DAY, GOOD, HERE, NOW
 
 TOKEN = b"tpk_live_0123456789ABCDEF_something"
 

@@ -7,7 +7,7 @@ import yaml
 from django.conf import settings
 
 from portal.gateway import answers
-from tests.unit.credentials.test_verification import GOOD
+from tests.unit.credentials.test_decision import GOOD
 
 HERE = settings.BASE_DIR / "docs" / "gateways"
 FILES = ["nginx.conf", "envoy.yaml", "traefik.yaml", "Caddyfile"]
