@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -34,6 +35,21 @@ def test_twenty_who_freeze_the_same_place_one(concurrently):
     people = [responder() for _ in range(20)]
     freezes = concurrently(*(partial(place_freeze, **EVERYTHING, by=by) for by in people))
     assert {freeze.pk for freeze in freezes} == {Freeze.objects.get().pk}
+    assert kinds() == ["freeze.placed"]
+
+
+def from_a_prompt():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT portal_freeze('everything')")
+        return cursor.fetchone()[0]
+
+
+def test_a_second_prompt_waits_for_the_first_and_is_told_its_freeze(concurrently):
+    with ThreadPoolExecutor(1) as pool:
+        with held(from_a_prompt):
+            second = pool.submit(lambda: concurrently(from_a_prompt))
+            until(somebody_waits_for_a_lock)
+        assert second.result(timeout=30) == [Freeze.objects.get().ref]
     assert kinds() == ["freeze.placed"]
 
 

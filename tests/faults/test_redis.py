@@ -73,11 +73,17 @@ def quickly(act):
     return time.monotonic() - began < AT_ONCE
 
 
-def all_mails_have_left():
-    """As beat does, every second instead of every fifteen."""
-    current_app.send_task("mail.reconcile")
-    time.sleep(1)
-    return not OutgoingMail.objects.filter(sent_at=None, dead_at=None).exists()
+class AllMailsHaveLeft:
+    """To be asked until they have; rings as beat does, every second instead of every fifteen."""
+
+    def __init__(self):
+        self._rings_at = 0.0
+
+    def __call__(self):
+        if time.monotonic() >= self._rings_at:
+            current_app.send_task("mail.reconcile")
+            self._rings_at = time.monotonic() + 1
+        return not OutgoingMail.objects.filter(sent_at=None, dead_at=None).exists()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -99,7 +105,7 @@ def test_the_portal_goes_on_and_the_worker_finds_its_way_back(broker, worker, fa
         slots = Credential.objects.filter(grant__application=application)
         until_reconciled(lambda: slots.filter(status="ready").exists())
         assert (door.active(its_token), door.active(other_token)) == (False, True)
-    until(all_mails_have_left)
+    until(AllMailsHaveLeft())
     for template in ("credentials/key_ready", "credentials/key_revoked"):
         to = application.applicant.email if template.endswith("ready") else holder.email
         assert OutgoingMail.objects.filter(template=template, to=to).count() == (
