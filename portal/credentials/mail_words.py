@@ -1,6 +1,7 @@
 """The words of mails to holders: what a mail's row keeps, and what is shown before it is sent."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -15,11 +16,14 @@ MOST_KIDS_TOLD = 50  # in one mail; the access page shows the rest
 
 
 class Theirs(NamedTuple):
-    """A person and the keys they are told of: those of one grant first, and the kids of all."""
+    """A person, the grant of the first key they are told of, the kids of all, and until when new
+    ones can be claimed.
+    """
 
     person: User
     grant: Grant
     kids: Sequence[str]
+    until: datetime | None = None
 
 
 def words_of_revoked(

@@ -22,7 +22,7 @@ from portal.credentials.mail_words import (
 )
 from portal.credentials.models import Credential, Grant
 from portal.credentials.policies import manages_keys
-from portal.credentials.selectors import KEYS_REISSUED, KEYS_REVOKED, keepers_of
+from portal.credentials.selectors import KEYS_REISSUED, KEYS_REVOKED
 from portal.mail.services import queue_mail, queue_mails, queue_mails_in_turn
 
 
@@ -81,34 +81,26 @@ def keys_revoked(
 
 
 def keys_reissued(
-    organization: Organization | None,
-    slots: list[Credential],
-    *,
-    case: str,
-    held: bool,
+    organization: Organization | None, told: Sequence[Theirs], *, case: str, held: bool
 ) -> int:
-    """One mail a person about all of a partner's new slots after a case; returns how many mails.
-
-    Whoever looks after the organisation's keys is told of every one, other holders of theirs.
-    """
-    told = _keepers_and_holders(organization, slots)
+    """One mail a person about all of their new slots after a case; returns how many mails."""
     mails = [
         (
-            person.email,
+            each.person.email,
             words_for(
-                theirs[0].grant,
-                to=person,
+                each.grant,
+                to=each.person,
                 partner=organization.name if organization else "",
-                until=_day(min(slot.expires_at for slot in theirs if slot.expires_at)),
-                kids=[slot.kid for slot in theirs[:MOST_KIDS_TOLD]],
-                count=len(theirs),
-                more=max(len(theirs) - MOST_KIDS_TOLD, 0),
+                until=_day(each.until),
+                kids=list(each.kids[:MOST_KIDS_TOLD]),
+                count=len(each.kids),
+                more=max(len(each.kids) - MOST_KIDS_TOLD, 0),
             ),
         )
-        for person, theirs in told.items()
+        for each in told
     ]
     queue_mails_in_turn(template=KEYS_REISSUED, mails=mails, case=case, held=held)
-    return len(told)
+    return len(mails)
 
 
 def case_answered(person: User, *, to: list[User], case: str) -> None:
@@ -132,18 +124,6 @@ def case_replied(person: User, *, case: str) -> None:
         case=case,
         context={"name": person.get_short_name(), "ref": case, "url": case_url(case)},
     )
-
-
-def _keepers_and_holders(
-    organization: Organization | None, keys: list[Credential]
-) -> dict[User, list[Credential]]:
-    """Whoever looks after the organisation's keys with every one, other holders with theirs."""
-    keepers = set(keepers_of(organization)) if organization and keys else set()
-    told: dict[User, list[Credential]] = dict.fromkeys(keepers, keys)
-    for key in keys:
-        if key.grant.holder not in keepers:
-            told.setdefault(key.grant.holder, []).append(key)
-    return told
 
 
 def key_rotated(credential: Credential) -> None:

@@ -46,7 +46,7 @@ def finish_revocation(revocation_id: int) -> None:
     services.finish_revocation(revocation_id=revocation_id, by=System("worker"))
 
 
-@shared_task(name="credentials.finish_reissue")
+@shared_task(name="credentials.finish_reissue", soft_time_limit=25)
 def finish_reissue(reissue_id: int) -> None:
     """Make the slots of one chunk of a confirmed re-issue, and tell partners of them."""
     from portal.credentials import services  # noqa: PLC0415 - services ring this module

@@ -41,6 +41,8 @@ NOBODYS = {
     "held": "a lock",
     "mark_some": "writes down what those decided whom the case names",
     "tell_some": "carries what they decided",
+    "tell_some_of_slots": "likewise",
+    "of_the_same_partner": "reads",
     "snapshot_sha256": "computes",
     "text_sha256": "computes",
     "sync_role_permissions": "what the code says is written down, at `migrate`",

@@ -91,6 +91,8 @@ class ReissueItem(models.Model):
     status = models.CharField(max_length=10, choices=ReissueItemStatus)
     code = models.CharField(max_length=40, blank=True, help_text="Why it gets none, for machines")
     why = models.CharField(max_length=200, blank=True, help_text="Why it gets none, in words")
+    # Whoever looks after its organisation's keys knows of it; its holder may not.
+    keepers_told = models.BooleanField(default=False, db_default=False)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     last_error = models.CharField(max_length=200, blank=True)

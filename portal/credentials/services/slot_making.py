@@ -11,20 +11,22 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
 from portal.audit.services import Actor, record_events
-from portal.credentials import notices, tasks
+from portal.credentials import tasks
 from portal.credentials.enums import CredentialStatus, ReissueItemStatus, ReissueStatus
 from portal.credentials.lifecycle import CREDENTIAL_EVENT
 from portal.credentials.models import Credential, Grant, Reissue, ReissueItem, Revocation
 from portal.credentials.reissuable import refusals
 from portal.credentials.secrets import new_kid
+from portal.credentials.selectors import UNTOLD_SLOTS
 from portal.credentials.services.issuing import CLAIM_WITHIN
 from portal.credentials.services.leasing import LeaseLostError, held, take_lease
 from portal.credentials.services.moving import announce_birth, move_reissue
+from portal.credentials.services.telling_slots import of_the_same_partner, tell_some_of_slots
 from portal.doorbell import ring
 from portal.verdict import Verdict
 
@@ -33,7 +35,6 @@ log = logging.getLogger(__name__)
 MAKE_AT_ONCE = 500
 WORK_FOR = 5.0  # seconds a task
 _PAUSE = timedelta(seconds=10)
-_UNTOLD = (ReissueItemStatus.MADE, ReissueItemStatus.FAILED)
 
 
 def finish_reissue(*, reissue_id: int, by: Actor) -> int:
@@ -138,7 +139,7 @@ def _allow_new_keys(grants: Sequence[Grant], now: datetime, *, by: User) -> None
 
 
 def _tell_step(reissue_id: int, fence: int) -> int:
-    """Tell one partner; returns 0 when there is none to be told now."""
+    """Tell one partner, or some of its people; returns 0 when there is none to be told now."""
     item = _next_untold(reissue_id, fence)
     if item is None:
         return 0
@@ -155,35 +156,17 @@ def _tell_step(reissue_id: int, fence: int) -> int:
 @transaction.atomic
 def _next_untold(reissue_id: int, fence: int) -> ReissueItem | None:
     reissue: Reissue = held(Reissue, reissue_id, fence)
-    due = reissue.items.filter(status__in=_UNTOLD, next_attempt_at__lte=timezone.now())
+    due = reissue.items.filter(status__in=UNTOLD_SLOTS, next_attempt_at__lte=timezone.now())
     return due.order_by("next_attempt_at", "pk").select_related("grant__organization").first()
 
 
 @transaction.atomic
 def _tell(reissue_id: int, fence: int, one: ReissueItem) -> None:
-    """One mail a person about all new slots of this item's partner, and the mark on the items."""
+    """Some of this item's partner's people."""
     case = _lock_case(reissue_id)
     held(Reissue, reissue_id, fence)
-    items = _of_the_same_partner(one)
-    ready = Credential.objects.filter(
-        pk__in=items.values("slot"), status=CredentialStatus.READY
-    ).select_related("grant__holder", "grant__phase__release")
-    mails = notices.keys_reissued(
-        one.grant.organization,
-        list(ready.order_by("pk")),
-        case=case.ref,
-        held=case.paused_at is not None,
-    )
-    items.update(status=ReissueItemStatus.TOLD, done_at=timezone.now(), last_error="")
+    mails = tell_some_of_slots(case, one)
     Reissue.objects.filter(pk=reissue_id).update(mails=F("mails") + mails)
-
-
-def _of_the_same_partner(one: ReissueItem) -> QuerySet[ReissueItem]:
-    items = ReissueItem.objects.filter(reissue=one.reissue_id, status__in=_UNTOLD)
-    partner = one.grant.organization_id
-    if partner is None:
-        return items.filter(grant__organization=None, grant__holder=one.grant.holder_id)
-    return items.filter(grant__organization=partner)
 
 
 def _lock_case(reissue_id: int) -> Revocation:
@@ -193,7 +176,7 @@ def _lock_case(reissue_id: int) -> Revocation:
 
 
 def _postpone(one: ReissueItem, error: Exception) -> None:
-    _of_the_same_partner(one).update(
+    of_the_same_partner(one).update(
         status=ReissueItemStatus.FAILED,
         attempts=F("attempts") + 1,
         last_error=type(error).__name__,
@@ -206,7 +189,7 @@ def _close_if_finished(reissue_id: int, fence: int, *, by: Actor) -> bool:
     """Hand the re-issue back; True when there is more to do."""
     reissue: Reissue = held(Reissue, reissue_id, fence)
     reissue.leased_until = None
-    open_items = reissue.items.filter(status__in=[ReissueItemStatus.CHOSEN, *_UNTOLD])
+    open_items = reissue.items.filter(status__in=[ReissueItemStatus.CHOSEN, *UNTOLD_SLOTS])
     if open_items.exists():
         reissue.save(update_fields=["leased_until"])
         return True

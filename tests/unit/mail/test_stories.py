@@ -46,8 +46,7 @@ def about(module):
     about = {"credential": slot, "credentials": [slot], "grant": slot.grant, "by": holder}
     bulk = {
         "organization": None,
-        "told": [Theirs(holder, slot.grant, [slot.kid])],
-        "slots": [slot],
+        "told": [Theirs(holder, slot.grant, [slot.kid], until=now)],
         "case": "CASE-ABCDEFGH",
         "person": holder,
         "to": [holder],
