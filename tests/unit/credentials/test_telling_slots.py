@@ -10,7 +10,7 @@ from tests.factories.accounts import MembershipFactory, OrganizationFactory, Use
 from tests.factories.cases import finish_reissue, finished_case, preview_reissue, start_reissue
 from tests.factories.credentials import make_live_key
 from tests.factories.stories import again, responder
-from tests.unit.credentials.test_bulk import no_mail_to
+from tests.unit.credentials.by_phase import no_mail_to
 from tests.unit.credentials.test_slot_making import overdue
 
 pytestmark = pytest.mark.django_db
