@@ -14,15 +14,23 @@ from portal.webhooks.services import queue_event
 
 
 def keys_revoked(
-    organization: Organization | None, kids: Sequence[str], *, reason: str, case: str = ""
+    organization: Organization | None,
+    kids: Sequence[str],
+    *,
+    reason: str,
+    case: str = "",
+    held: bool = False,
 ) -> None:
-    """Any number of kids; none is no event. About a case machines are told without end."""
+    """Any number of kids; none is no event. About a case machines are told without end, and not
+    before it is released where telling of it is paused.
+    """
     if kids:
         queue_event(
             organization=organization,
             kind=EventKind.KEY_REVOKED,
             data={"kids": list(kids), "reason": RevocationReason(reason).value},
             about=case,
+            held=held,
         )
 
 

@@ -230,7 +230,7 @@ def _machines(case: Revocation, counted: Told) -> Plain:
             "state": each.state,
             "attempts": each.attempts,
             "last_error": each.problem,
-            "next_attempt_at": None if each.dead_at else each.next_attempt_at,
+            "next_attempt_at": None if each.dead_at or each.held else each.next_attempt_at,
         }
         for each in failing_about(case.ref)
     ]

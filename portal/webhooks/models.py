@@ -76,6 +76,9 @@ class Delivery(models.Model):
     about = models.CharField(
         max_length=16, blank=True, help_text="Reference of what has to be told, however long"
     )
+    held = models.BooleanField(
+        default=False, db_default=False, help_text="Staff have paused it: it leaves when released"
+    )
     body = models.TextField()  # as it is sent, to the byte
     queued_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)

@@ -29,8 +29,10 @@ def latest_deliveries(endpoint: Endpoint) -> QuerySet[Delivery]:
 
 
 def owed_deliveries() -> QuerySet[Delivery]:
-    """Neither delivered nor dead, of endpoints that are on."""
-    return Delivery.objects.filter(delivered_at=None, dead_at=None, endpoint__disabled_at=None)
+    """Neither delivered nor dead nor held, of endpoints that are on."""
+    return Delivery.objects.filter(
+        delivered_at=None, dead_at=None, held=False, endpoint__disabled_at=None
+    )
 
 
 def due_deliveries() -> list[int]:

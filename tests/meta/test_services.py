@@ -58,6 +58,8 @@ NOBODYS = {
     "deliver_mail": "carries",
     "reconcile_mail": "carries",
     "queue_event": "carries what a service with a `by` decided to tell",
+    "hold_events": "does what one with a `by` decided",
+    "release_events": "likewise",
     "deliver_event": "carries",
     "reconcile_webhooks": "carries",
     "kids_of": "reads",

@@ -25,6 +25,7 @@ from portal.doorbell import ring_after_commit
 from portal.errors import Conflict, Gone, Invalid
 from portal.mail.services import hold_mails, release_mails
 from portal.redaction import redact
+from portal.webhooks.services import hold_events, release_events
 
 SECOND_WITHIN = timedelta(hours=1)
 CONTAINED_FOR = timedelta(days=1)  # as long what was contained can be confirmed without new preview
@@ -118,6 +119,7 @@ def pause_revocation(*, revocation_id: int, by: User) -> Revocation:
     revocation.paused_at, revocation.paused_by = timezone.now(), by
     revocation.save(update_fields=["paused_at", "paused_by"])
     hold_mails(case=revocation.ref, templates=TO_PARTNERS)
+    hold_events(about=revocation.ref)
     _record("revocation.paused", revocation, by=by)
     return revocation
 
@@ -130,6 +132,7 @@ def resume_revocation(*, revocation_id: int, by: User) -> Revocation:
     revocation.paused_at, revocation.paused_by = None, None
     revocation.save(update_fields=["paused_at", "paused_by"])
     release_mails(case=revocation.ref)
+    release_events(about=revocation.ref)
     _record("revocation.resumed", revocation, by=by)
     ring_after_commit(tasks.finish_revocation, revocation.pk)
     return revocation

@@ -46,7 +46,8 @@ def _tell_keepers(
     if organization is None or not grants_and_kids:
         return 0
     kids = [kid for _grant, kid in grants_and_kids]
-    hooks.keys_revoked(organization, kids, reason=case.reason, case=case.ref)
+    held = case.paused_at is not None
+    hooks.keys_revoked(organization, kids, reason=case.reason, case=case.ref, held=held)
     grant = Grant.objects.select_related("phase__release").get(pk=grants_and_kids[0][0])
     keepers = list(keepers_of(organization).order_by("pk"))
     told = [Theirs(person, grant, kids) for person in keepers]

@@ -86,7 +86,7 @@ def reconcile_webhooks() -> int:
 def _take(delivery_id: int) -> _Attempt | None:
     """Locks are taken in the order endpoint, delivery; held by somebody means: not ours."""
     now = timezone.now()
-    found = Delivery.objects.filter(pk=delivery_id, next_attempt_at__lte=now).first()
+    found = Delivery.objects.filter(pk=delivery_id, next_attempt_at__lte=now, held=False).first()
     if found is None:
         return None
     endpoint = _locked(Endpoint.objects.filter(pk=found.endpoint_id, disabled_at=None))
@@ -94,7 +94,11 @@ def _take(delivery_id: int) -> _Attempt | None:
         return None
     delivery = _locked(
         Delivery.objects.filter(
-            pk=delivery_id, next_attempt_at__lte=now, delivered_at=None, dead_at=None
+            pk=delivery_id,
+            next_attempt_at__lte=now,
+            delivered_at=None,
+            dead_at=None,
+            held=False,
         )
     )
     if delivery is None:
@@ -193,7 +197,10 @@ def _has_to_hear(endpoint: Endpoint) -> bool:
 def _ring_for_next(endpoint: Endpoint) -> None:
     following = (
         endpoint.deliveries.filter(
-            delivered_at=None, dead_at=None, next_attempt_at__lte=timezone.now()
+            delivered_at=None,
+            dead_at=None,
+            held=False,
+            next_attempt_at__lte=timezone.now(),
         )
         .order_by("next_attempt_at", "pk")
         .values_list("pk", flat=True)

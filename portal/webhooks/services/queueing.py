@@ -21,7 +21,12 @@ Data = Mapping[str, str | int | bool | list[str]]
 
 
 def queue_event(
-    *, organization: Organization | None, kind: EventKind, data: Data, about: str = ""
+    *,
+    organization: Organization | None,
+    kind: EventKind,
+    data: Data,
+    about: str = "",
+    held: bool = False,
 ) -> int:
     """Tell each endpoint of the organisation that is on; returns how many events were queued.
 
@@ -33,14 +38,15 @@ def queue_event(
     `data` holds public references, kids and codes. Never a name, an address, free text or a secret.
 
     `about` is the reference of something that every machine has to hear of, an incident's case:
-    such an event is tried for as long as its endpoint is on, and is kept.
+    such an event is tried for as long as its endpoint is on, and is kept. One that is `held` waits
+    to be released.
     """
     if organization is None:
         return 0
     endpoint_ids = _listening(organization)
     if not endpoint_ids:
         return 0
-    made = _queue(endpoint_ids, EventKind(kind), list(_parts(data)), about)
+    made = _queue(endpoint_ids, EventKind(kind), list(_parts(data)), about, held=held)
     return len(made)
 
 
@@ -99,7 +105,12 @@ def _listening(organization: Organization) -> list[int]:
 
 
 def _queue(
-    endpoint_ids: Sequence[int], kind: EventKind, parts: Sequence[Data], about: str = ""
+    endpoint_ids: Sequence[int],
+    kind: EventKind,
+    parts: Sequence[Data],
+    about: str = "",
+    *,
+    held: bool = False,
 ) -> list[Delivery]:
     now = timezone.now()
     bodies = [_body(kind, now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), part) for part in parts]
@@ -108,6 +119,7 @@ def _queue(
             endpoint_id=pk,
             kind=kind,
             about=about,
+            held=held,
             body=body,
             queued_at=now,
             next_attempt_at=now,
@@ -117,6 +129,8 @@ def _queue(
         for body in bodies
     )
     first = {each.endpoint_id: each.pk for each in reversed(made)}
+    if held:
+        return made
     for delivery_id in first.values():  # whoever finishes one rings for the endpoint's next
         ring_after_commit(tasks.deliver, delivery_id)
     return made
