@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credentials", "0015_reissues_critical"),
+        ("credentials", "0016_freeze_asked_twice"),
     ]
 
     operations = [
