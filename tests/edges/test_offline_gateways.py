@@ -17,7 +17,7 @@ from portal.credentials.models import Credential, Epoch, Freeze
 from portal.gateway import offline_views, snapshot, statuslist
 from portal.gateway.limits import MOST_FAILURES
 from tests.edges.programs import Key
-from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.accounts import OrganizationFactory, UserFactory, suspend
 from tests.factories.cases import confirmed_case, contained_case
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
@@ -328,12 +328,6 @@ def test_a_token_names_its_place_and_the_list_says_it_is_good(client, key, setti
     assert client.get(LISTS).json() == {"status_lists": [entry["uri"]]}
     assert bits(client) == bytes(2**18 // 8)
     assert client.get(f"{LIST}?time=1").status_code == 501
-
-
-def suspend(row):
-    type(row).objects.filter(pk=row.pk).update(
-        suspended_at=timezone.now(), suspended_by=UserFactory()
-    )
 
 
 def changed(row, **fields):

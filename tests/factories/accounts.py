@@ -103,3 +103,12 @@ def make_fresh(client, user):
     session["account_authentication_methods"] = [now]
     session["account_authentication_methods_user"] = str(user.pk)
     session.save()
+
+
+def suspend(row):
+    """A person or an organisation, by somebody."""
+    type(row)._default_manager.filter(pk=row.pk).update(
+        suspended_at=timezone.now(), suspended_by=UserFactory()
+    )
+    row.refresh_from_db()
+    return row

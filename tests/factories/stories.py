@@ -5,10 +5,15 @@ from datetime import timedelta
 from django.utils import timezone
 
 from portal.applications.models import Revision
-from portal.applications.services import save_answers, start_application, submit_application
+from portal.applications.services import (
+    save_answers,
+    start_application,
+    submit_application,
+)
 from portal.audit.services import System
 from portal.credentials.models import Credential, Grant
 from portal.credentials.services import (
+    accept_offer,
     claim_credential,
     issue_credential,
     request_credential,
@@ -16,7 +21,12 @@ from portal.credentials.services import (
 from portal.programs.models import Question
 from portal.programs.selectors import current_agreement
 from portal.programs.services import sign_agreement
-from portal.reviews.services import approve_application, record_review, take_application
+from portal.reviews.services import (
+    approve_application,
+    decline_application,
+    record_review,
+    take_application,
+)
 from tests.factories.accounts import UserFactory
 from tests.factories.programs import (
     AgreementVersionFactory,
@@ -130,6 +140,29 @@ def approve(application, *, by=None, scopes=None):
         scopes=application.scopes if scopes is None else scopes,
         text="Welcome.",
         by=by or decider(),
+    )
+
+
+def decline(application, *, by=None, reason_code="risk_too_high", text="Not now.", **more):
+    return decline_application(
+        application_id=application.pk,
+        revision=read(application.pk),
+        reason_code=reason_code,
+        text=text,
+        by=by or decider(),
+        **more,
+    )
+
+
+def accept(application, *, by=None):
+    """Take up the offer, signing today's terms."""
+    agreement = current_agreement(application.phase.release)
+    return accept_offer(
+        application_id=application.pk,
+        agreement_id=agreement.pk,
+        sha256=agreement.sha256,
+        signed_name="A. Person",
+        by=by or application.applicant,
     )
 
 

@@ -14,6 +14,7 @@ from tests.factories.accounts import (
     OrganizationFactory,
     PersonFactory,
     UserFactory,
+    suspend,
 )
 
 pytestmark = pytest.mark.django_db
@@ -21,13 +22,6 @@ pytestmark = pytest.mark.django_db
 
 def code(verdict):
     return verdict.code or "allowed"
-
-
-def suspend(row):
-    by = UserFactory()
-    type(row).objects.filter(pk=row.pk).update(suspended_at=timezone.now(), suspended_by=by)
-    row.refresh_from_db()
-    return row
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from django.utils import timezone
 from portal.applications import policies
 from portal.applications.enums import ApplicationStatus as S
 from portal.reviews.models import Decision
-from tests.factories.accounts import MembershipFactory, UserFactory
+from tests.factories.accounts import MembershipFactory, UserFactory, suspend
 from tests.factories.applications import ApplicationFactory
 from tests.factories.programs import RolloutPhaseFactory
 from tests.factories.stories import open_phase
@@ -18,14 +18,6 @@ pytestmark = pytest.mark.django_db
 
 READ, REVIEW = "applications.view_application", "reviews.review_application"
 WHO = ("applicant", "applicant, suspended", "stranger", "reader", "reviewer", "superuser")
-
-
-def suspend(row):
-    type(row).objects.filter(pk=row.pk).update(
-        suspended_at=timezone.now(), suspended_by=UserFactory()
-    )
-    row.refresh_from_db()
-    return row
 
 
 def case(who, status):

@@ -1,6 +1,5 @@
 """Events that have to arrive, because they tell of an incident: tried without end, and kept."""
 
-import ipaddress
 from datetime import timedelta
 
 import pytest
@@ -10,19 +9,11 @@ from django.utils import timezone
 from portal.mail.models import OutgoingMail
 from portal.webhooks import selectors, services
 from portal.webhooks.models import Delivery
+from tests.factories.stories import again
 from tests.factories.webhooks import DeliveryFactory, EndpointFactory, answering, receiver
-from tests.unit.webhooks.test_services import fresh
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback")]
 CASE = "CASE-00000001"
-
-
-@pytest.fixture(autouse=True)
-def _loopback(settings):
-    settings.WEBHOOK_ALLOWED_NETWORKS = (
-        ipaddress.ip_network("127.0.0.0/8"),
-        ipaddress.ip_network("::1/128"),
-    )
 
 
 def about(endpoint, **fields):
@@ -34,7 +25,7 @@ def about(endpoint, **fields):
     )
     made = endpoint.deliveries.latest("pk")
     Delivery.objects.filter(pk=made.pk).update(**fields)
-    return fresh(made)
+    return again(made)
 
 
 def test_it_is_tried_long_after_anything_else_is_given_up_and_arrives_in_the_end():
@@ -45,10 +36,10 @@ def test_it_is_tried_long_after_anything_else_is_given_up_and_arrives_in_the_end
         for attempt in range(1, 30):
             Delivery.objects.update(next_attempt_at=now)
             assert services.deliver_event(delivery_id=delivery.pk) is False
-            assert fresh(delivery).attempts == attempt
-            wait = fresh(delivery).next_attempt_at - timezone.now()
+            assert again(delivery).attempts == attempt
+            wait = again(delivery).next_attempt_at - timezone.now()
             assert timedelta(0) < wait < timedelta(hours=2) * 1.21
-        assert (fresh(delivery).state, fresh(delivery.endpoint).is_on) == ("waiting", True)
+        assert (again(delivery).state, again(delivery.endpoint).is_on) == ("waiting", True)
         assert wait > timedelta(hours=1.5)
         server.answer = b"HTTP/1.1 204 No Content\r\n\r\n"
         Delivery.objects.update(next_attempt_at=now)
@@ -63,11 +54,11 @@ def test_no_endpoint_is_switched_off_for_silence_while_such_an_event_waits_there
         delivery = about(endpoint, next_attempt_at=now + timedelta(hours=1))
         old = [DeliveryFactory(endpoint=endpoint, give_up_at=now) for _ in range(2)]
         services.deliver_event(delivery_id=old[0].pk)
-        assert (fresh(old[0]).state, fresh(endpoint).is_on) == ("given_up", True)
-        assert fresh(delivery).state == "waiting"
+        assert (again(old[0]).state, again(endpoint).is_on) == ("given_up", True)
+        assert again(delivery).state == "waiting"
         Delivery.objects.filter(pk=delivery.pk).update(delivered_at=now)
         services.deliver_event(delivery_id=old[1].pk)
-    assert fresh(endpoint).disabled_reason == "failing"
+    assert again(endpoint).disabled_reason == "failing"
     assert OutgoingMail.objects.count() == 1
 
 
@@ -80,12 +71,12 @@ def test_only_an_endpoint_that_is_switched_off_ends_it_and_it_can_be_sent_again(
             services.switch_off_endpoint(endpoint_id=endpoint.pk, by=endpoint.created_by)
         else:
             services.deliver_event(delivery_id=delivery.pk)
-    assert fresh(delivery).state == "given_up"
+    assert again(delivery).state == "given_up"
     assert [each.pk for each in selectors.failing_about(CASE)] == [delivery.pk]
     assert selectors.told_about(CASE).given_up == 1
     services.switch_on_endpoint(endpoint_id=endpoint.pk, by=endpoint.created_by)
     services.resend_delivery(delivery_id=delivery.pk, by=endpoint.created_by)
-    assert (fresh(delivery).state, fresh(delivery).give_up_at) == ("waiting", None)
+    assert (again(delivery).state, again(delivery).give_up_at) == ("waiting", None)
 
 
 def test_it_is_kept_when_others_of_its_age_are_forgotten():
