@@ -83,8 +83,8 @@ def sign(user, phase):
     )
 
 
-def draft(*, phase=None, by=None, scopes=(STANDARD,)):
-    """Complete and signed: ready to be submitted."""
+def draft(*, phase=None, by=None, scopes=(STANDARD,), organization=None):
+    """Complete and signed: ready to be submitted. `organization`: one of the applicant's."""
     phase, by = phase or open_phase(), by or UserFactory()
     sign(by, phase)
     application = start_application(phase_id=phase.pk, by=by)
@@ -93,6 +93,7 @@ def draft(*, phase=None, by=None, scopes=(STANDARD,)):
         version=application.version,
         answers={"purpose": "Triage of alerts."},
         scopes=list(scopes),
+        organization_ref=organization.ref if organization else None,
         by=by,
     )
 

@@ -1,7 +1,8 @@
-"""A key is claimed or rotated, and three acts out of eight on its grant come at the same moment, in
-an order nobody chose: no is stronger.
+"""A key is claimed, rotated or used for the first time, and three acts out of eight on its grant
+come at the same moment, in an order nobody chose: no is stronger.
 
 Forty in every run; `INTERLEAVINGS=1000 pytest tests/faults/test_interleavings.py` for an evening.
+What fails names its seed: `SEED=<it>` draws the same again.
 """
 
 import os
@@ -11,12 +12,14 @@ from functools import partial
 
 import pytest
 
-from portal.credentials.models import Credential
+from portal.credentials.models import Credential, Freeze
 from portal.credentials.secrets import Minted
 from portal.credentials.services import (
+    ask_to_lift,
     claim_credential,
     contain_revocation,
     issue_credential,
+    lift_freeze,
     preview_revocation,
     request_credential,
     revoke_credential,
@@ -29,9 +32,11 @@ from portal.credentials.services import (
 from portal.credentials.targets import Selector
 from portal.credentials.verification import explain, verify
 from portal.errors import DomainError
+from portal.gateway.noting import note_yes
 from portal.programs.services import halt_phase
 from tests.factories import stories
-from tests.factories.freezes import place
+from tests.factories.accounts import MembershipFactory, UserFactory
+from tests.factories.freezes import TARGETS, place
 from tests.factories.reviews import staff
 from tests.faults.oracle import standing_oracle  # noqa: F401 - a fixture
 
@@ -40,21 +45,31 @@ pytestmark = [
     pytest.mark.usefixtures("standing_oracle"),
 ]
 TIMES = int(os.environ.get("INTERLEAVINGS", "40"))
+SEED = int(os.environ.get("SEED") or random.randrange(2**32))
 AT_ONCE, LONGEST_WAIT = 4, 0.03  # seconds before an act begins
-STOPS_THE_GRANT = {"freeze person", "halt phase", "revoke grant", "suspend grant"}
+STOPS_THE_GRANT = {"freeze", "halt phase", "revoke grant", "suspend grant"}
 STOPS_THE_CASE = {"contain", "confirm"}
+BIRTHS = ("claim", "rotate", "use")
 
 
 class Scene:
-    """A grant with a key in use, perhaps a slot to claim, and a case over them that nobody has
-    decided. While a slot waits nobody can rotate.
+    """A grant with a key in use, and a case over its keys that nobody has decided.
+
+    `birth` is what a new key is about to do: to be claimed, to take the old one's place, or to be
+    used for the first time after it took that. `level` is what a freeze would be over.
     """
 
-    def __init__(self, people, *, slot):
-        self.key, self.old = stories.claimed()
-        self.grant, self.holder = self.key.grant, self.key.grant.holder
-        self.slot = slot and request_credential(grant_id=self.grant.pk, by=self.holder)
-        issue_credential(grant_id=self.grant.pk, by=stories.WORKER)
+    def __init__(self, people, *, birth, level):
+        member = MembershipFactory(user=UserFactory())
+        holder = member.user
+        self.key, self.old = stories.claimed(by=holder, organization=member.organization)
+        self.grant, self.holder, self.level = self.key.grant, holder, level
+        self.birth, self.slot, self.new = birth, None, None
+        if birth == "claim":
+            self.slot = request_credential(grant_id=self.grant.pk, by=holder)
+            issue_credential(grant_id=self.grant.pk, by=stories.WORKER)
+        if birth == "use":
+            self.new = rotate_credential(kid=self.key.kid, by=holder)[1].token
         self.other = stories.reviewed(phase=self.grant.phase, times=1)
         self.responder, self.second, self.manager, self.decider = people
         person = Selector(person=self.holder.ref)
@@ -65,13 +80,15 @@ class Scene:
     def acts(self):
         key, grant, case = self.key, self.grant, self.case
         by, reason = self.responder, "misuse"
-        new = {"rotate": partial(rotate_credential, kid=key.kid, by=self.holder)}
-        if self.slot:
-            new = {"claim": partial(claim_credential, kid=self.slot.kid, by=self.holder)}
+        births = {
+            "claim": lambda: claim_credential(kid=self.slot.kid, by=self.holder),
+            "rotate": lambda: rotate_credential(kid=key.kid, by=self.holder),
+            "use": self.use,
+        }
         return {
-            **new,
+            self.birth: births[self.birth],
             "approve": partial(stories.approve, self.other, by=self.decider),
-            "freeze person": partial(place, "person", self.holder.ref, by=self.second),
+            "freeze": partial(place, self.level, TARGETS[self.level](key), by=self.second),
             "halt phase": partial(halt_phase, phase_id=grant.phase.pk, by=self.manager),
             "revoke key": partial(revoke_credential, kid=key.kid, reason=reason, by=by),
             "revoke grant": partial(revoke_grant, grant_id=grant.pk, reason=reason, by=self.second),
@@ -86,6 +103,18 @@ class Scene:
                 by=by,
             ),
         }
+
+    def use(self):
+        """As a door does with the new key."""
+        found = verify(self.new, audience=self.grant.phase.release.audience, scope=None)
+        if found.verdict:
+            note_yes(self.new, found.facts)
+
+    def lift(self):
+        """What this scene froze may be the next one's, too."""
+        for freeze in Freeze.objects.filter(lifted_at=None):
+            ask_to_lift(freeze_id=freeze.pk, by=self.responder)
+            lift_freeze(freeze_id=freeze.pk, by=self.second)
 
     def works(self, token):
         """As a door that remembers would say, which has to be what stands in PostgreSQL."""
@@ -109,23 +138,23 @@ def minted(answer):
 
 
 def test_whatever_comes_first_the_stricter_state_is_what_is_left(concurrently):
-    seed = random.randrange(2**32)
-    drawn = random.Random(seed)
+    drawn = random.Random(SEED)
     people = [staff("incident_responder"), staff("incident_responder"), stories.manager()]
     people.append(stories.decider())
     done = {}
     for number in range(TIMES):
-        scene = Scene(people, slot=drawn.random() < 0.5)
+        birth, level = drawn.choice(BIRTHS), drawn.choice(sorted(TARGETS))
+        scene = Scene(people, birth=birth, level=level)
         assert scene.works(scene.old)  # and remembered from now on
         acts = scene.acts()
-        birth = "claim" if scene.slot else "rotate"
         names = [birth, *drawn.sample(sorted(set(acts) - {birth}), AT_ONCE - 1)]
         calls = [partial(late, acts[name], drawn.uniform(0, LONGEST_WAIT)) for name in names]
         # Most of the others stop it, so it begins early: else it would hardly ever get through.
         calls[0] = partial(late, acts[birth], drawn.uniform(0, LONGEST_WAIT / 3))
         # Threads come back in the order they were sent.
         answers = dict(zip(names, concurrently(*calls), strict=True))
-        check(scene, answers, f"seed {seed}, number {number}: {answers}")
+        check(scene, answers, f"SEED={SEED}, number {number}, {level}: {answers}")
+        scene.lift()
         for name, answer in answers.items():
             done[name] = done.get(name, 0) + (not isinstance(answer, Exception))
     if TIMES >= 40:
@@ -138,6 +167,7 @@ def check(scene, answers, told):
     did = set(answers) - set(refused)
     new = [token for name in ("claim", "rotate") if name in did for token in minted(answers[name])]
     assert len(new) == len(did & {"claim", "rotate"}), told
+    new += [scene.new] if scene.new else []
     if did & STOPS_THE_GRANT:
         assert [scene.works(token) for token in (scene.old, *new)].count(True) == 0, told
     if did & (STOPS_THE_CASE | {"revoke key"}):
