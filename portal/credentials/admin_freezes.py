@@ -9,7 +9,7 @@ from django.utils.text import Truncator
 
 from accounts.requests import SignedInRequest, signed_in
 from portal.admin_buttons import Button
-from portal.credentials import admin_views, casebook, levels, policies
+from portal.credentials import admin_views, casebook, freeze_policies, levels
 from portal.credentials.admin_cells import element, pill, two_lines
 from portal.credentials.admin_desk import Desk
 from portal.credentials.admin_filters import FreezeLevelFilter, FreezeStandingFilter
@@ -33,10 +33,12 @@ class FreezeAdmin(Desk):
             "Ask to lift…",
             admin_views.ask_to_lift,
             FREEZE,
-            policies.can_ask_to_lift,
+            freeze_policies.can_ask_to_lift,
         ),
-        Button("lift", "Lift…", admin_views.lift_freeze, FREEZE, policies.can_lift_freeze),
-        Button("keep", "Keep frozen…", admin_views.keep_freeze, FREEZE, policies.can_keep_freeze),
+        Button("lift", "Lift…", admin_views.lift_freeze, FREEZE, freeze_policies.can_lift_freeze),
+        Button(
+            "keep", "Keep frozen…", admin_views.keep_freeze, FREEZE, freeze_policies.can_keep_freeze
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -61,10 +63,10 @@ class FreezeAdmin(Desk):
         return admin_views.new_freeze(cast("SignedInRequest", request))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(policies.can_freeze(signed_in(request)))
+        return bool(freeze_policies.can_freeze(signed_in(request)))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(policies.can_view_freezes(signed_in(request)))
+        return bool(freeze_policies.can_view_freezes(signed_in(request)))
 
     @admin.display(description="Freeze")
     def ref_cell(self, freeze: Any) -> str:

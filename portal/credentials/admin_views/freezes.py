@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from accounts.reauthentication import fresh_sign_in_required
 from accounts.requests import SignedInRequest
 from portal.admin_buttons import confirm, object_url
-from portal.credentials import casebook, levels, policies, services
+from portal.credentials import casebook, freeze_policies, levels, services
 from portal.credentials.admin_forms import AimForm, FreezeForm
 from portal.credentials.levels import LEVELS, Aim
 from portal.credentials.models import Freeze
@@ -29,7 +29,7 @@ from portal.form_errors import tell
 @never_cache
 def new_freeze(request: SignedInRequest) -> HttpResponse:
     """Two steps at one address: without a target in it one is chosen, with one it is frozen."""
-    policies_say = policies.can_freeze(request.user)
+    policies_say = freeze_policies.can_freeze(request.user)
     if not policies_say:
         raise PermissionDenied(policies_say.reason)
     level, target = request.GET.get("level", ""), request.GET.get("target", "")

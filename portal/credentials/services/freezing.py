@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from portal.audit.services import record_event
-from portal.credentials import policies
+from portal.credentials import freeze_policies
 from portal.credentials.levels import find_aim
 from portal.credentials.models import Freeze
 from portal.errors import Invalid
@@ -26,7 +26,7 @@ def place_freeze(*, level: str, target: str, reason: str, by: User) -> Freeze:
     What is frozen already stays so under the freeze that stands, which is returned. The lock
     keeps it from being lifted in between.
     """
-    policies.can_freeze(by).enforce()
+    freeze_policies.can_freeze(by).enforce()
     aim = find_aim(level, target)
     freeze, is_new = Freeze.objects.select_for_update().get_or_create(
         level=aim.level,
@@ -43,7 +43,7 @@ def place_freeze(*, level: str, target: str, reason: str, by: User) -> Freeze:
 def ask_to_lift(*, freeze_id: int, by: User) -> Freeze:
     """The first of two. The freeze stays in force until a colleague lifts it."""
     freeze = _lock(freeze_id)
-    policies.can_ask_to_lift(by, freeze).enforce()
+    freeze_policies.can_ask_to_lift(by, freeze).enforce()
     freeze.lift_asked_at, freeze.lift_asked_by = timezone.now(), by
     freeze.save(update_fields=["lift_asked_at", "lift_asked_by"])
     _record("freeze.lift_asked", freeze, by)
@@ -56,7 +56,7 @@ def lift_freeze(*, freeze_id: int, by: User) -> Freeze:
     another freeze over them, or what became of them meanwhile.
     """
     freeze = _lock(freeze_id)
-    policies.can_lift_freeze(by, freeze).enforce()
+    freeze_policies.can_lift_freeze(by, freeze).enforce()
     freeze.lifted_at, freeze.lifted_by = timezone.now(), by
     freeze.save(update_fields=["lifted_at", "lifted_by"])
     _record("freeze.lifted", freeze, by)
@@ -67,7 +67,7 @@ def lift_freeze(*, freeze_id: int, by: User) -> Freeze:
 def keep_freeze(*, freeze_id: int, by: User) -> Freeze:
     """Decline the lift, or take one's own request back; lifting can be asked for anew."""
     freeze = _lock(freeze_id)
-    policies.can_keep_freeze(by, freeze).enforce()
+    freeze_policies.can_keep_freeze(by, freeze).enforce()
     freeze.lift_asked_at = freeze.lift_asked_by = None
     freeze.save(update_fields=["lift_asked_at", "lift_asked_by"])
     _record("freeze.kept", freeze, by)

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from portal.audit.models import Event
-from portal.credentials import policies, services
+from portal.credentials import freeze_policies, services
 from portal.credentials.models import Freeze
 from portal.errors import Invalid, NotAllowed
 from tests.factories.accounts import OrganizationFactory, UserFactory
@@ -146,9 +146,9 @@ def expected(act, who, standing):
 
 
 ACTS = {
-    "ask": (policies.can_ask_to_lift, services.ask_to_lift),
-    "lift": (policies.can_lift_freeze, services.lift_freeze),
-    "keep": (policies.can_keep_freeze, services.keep_freeze),
+    "ask": (freeze_policies.can_ask_to_lift, services.ask_to_lift),
+    "lift": (freeze_policies.can_lift_freeze, services.lift_freeze),
+    "keep": (freeze_policies.can_keep_freeze, services.keep_freeze),
 }
 
 
@@ -192,7 +192,10 @@ def test_who_may_freeze_and_who_may_look(who):
     by = person(who)
     may = who in {"asker", "colleague"}
     looks = may or who in {"programme_manager", "auditor"}
-    assert (bool(policies.can_freeze(by)), bool(policies.can_view_freezes(by))) == (may, looks)
+    assert (bool(freeze_policies.can_freeze(by)), bool(freeze_policies.can_view_freezes(by))) == (
+        may,
+        looks,
+    )
     if not may:
         with pytest.raises(NotAllowed):
             place(by=by)
