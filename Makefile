@@ -4,6 +4,9 @@ PYTHON ?= python3
 COVERAGE_MIN ?= 95
 # In CI, or with `make test CI=1`: counting branches makes the tests half as slow again.
 COVERED := $(if $(CI),--cov --cov-fail-under=$(COVERAGE_MIN))
+# The one figure above is of all that is counted; none of these may hide behind another.
+enough = && { echo "$(1): at least $(COVERAGE_MIN) % of its branches"; $(BIN)/python -m coverage \
+  report --include='$(1)/*' --fail-under=$(COVERAGE_MIN) --format=total; }
 # Half as many again as there are cores: tests that wait for a process leave theirs to others.
 WORKERS := $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 BIN := .venv/bin
@@ -32,8 +35,10 @@ reset: $(INSTALLED) ## Throw away the data of `make run`, after asking.
 
 test: $(INSTALLED) ## Run all tests, in parallel, on servers of their own.
 	@# Coverage is counted in a place of its own, so that two runs at once do not mix.
-	@counted=$$(mktemp -d) && trap 'rm -rf "$$counted"' EXIT && COVERAGE_FILE=$$counted/coverage \
-	  $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(COVERED)
+	@counted=$$(mktemp -d) && trap 'rm -rf "$$counted"' EXIT && \
+	  export COVERAGE_FILE=$$counted/coverage && \
+	  $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(COVERED) \
+	  $(if $(CI),$(foreach part,portal accounts,$(call enough,$(part))))
 
 check: $(INSTALLED) ## Run formatter, linters, import contracts, types, migrations, deployment check.
 	$(BIN)/ruff format --check .

@@ -30,9 +30,12 @@ GIVEN = (
     *("SECRET_KEY", "CREDENTIAL_PEPPERS", "SIGNING_KEYS", "DEMO"),
 )
 EMBEDDED = {"postgres", "valkey", "urls.json", "password"}
-# Seconds for a second start: the promise is for a machine that is not busy with tests as well.
-AT_REST = os.getloadavg()[0] < os.cpu_count() and "PYTEST_XDIST_WORKER" not in os.environ
-QUICK = 15 if AT_REST else 90
+# Seconds within which a second start is up, on two cores that have nothing else to do. Beside other
+# tests the clock counts what those do, too. The processors' own time does not grow by waiting, so
+# that is always asked: more than two cores have to give within these seconds can never be quick.
+# By the clock it is asked where this file runs alone, as .ci/run has it, whatever the load.
+QUICK = 15
+ALONE = "PYTEST_XDIST_WORKER" not in os.environ
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
 
 
@@ -66,6 +69,7 @@ class Run:
         assert self.process.poll() is None, self.said
         self.took = time.monotonic() - self.began
         self.family = psutil.Process(self.process.pid).children(recursive=True)
+        self.worked = sum(map(worked, [psutil.Process(self.process.pid), *self.family]))
         return self
 
     def end(self, by):
@@ -84,6 +88,14 @@ class Run:
     def named(self, part):
         """Those of the family with this in their command line, the eldest first."""
         return [each for each in self.family if part in " ".join(each.cmdline())]
+
+
+def worked(process):
+    """Seconds of processor that it has had, and those of its children that have ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        had = process.cpu_times()
+        return had.user + had.system + had.children_user + had.children_system
+    return 0
 
 
 def until(condition, patience, run):
@@ -190,7 +202,8 @@ def test_ctrl_c_leaves_no_process(first):
 
 def test_a_second_start_is_quick_keeps_the_data_and_is_the_only_one(start, data):
     run = start().wait_until_up()
-    assert run.took < QUICK
+    assert 1 < run.worked < 2 * QUICK  # or it was not counted
+    assert run.took < QUICK or not ALONE, f"{run.worked} s of work, load {os.getloadavg()}"
     assert "Loading the demo" not in run.said
     url = json.loads((data / "urls.json").read_text())["DATABASE_URL"]
     with psycopg.connect(url) as link:

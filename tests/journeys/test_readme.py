@@ -2,12 +2,12 @@
 tests/faults/test_run.py; `make test` runs this.
 """
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 import urllib.request
 from importlib import metadata
 from pathlib import Path
@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from celery import current_app
 from django.conf import settings
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from accounts.models import User
+from portal.variables import read_signing_keys
+from tests.journeys.test_locks import pins
 from tests.processes import free_port, process, production_environment, until, wait_for
 
 TREE = ("accounts", "portal", "templates", "manage.py", "requirements.lock")
@@ -51,6 +51,31 @@ def test_the_commands_are_these():
     ]
 
 
+def inline():
+    """The commands that stand within its sentences and tables."""
+    text = (settings.BASE_DIR / "README.md").read_text()
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [said for said in re.findall(r"`([^`]+)`", text) if re.match(r"[a-z.][\w./-]* ", said)]
+
+
+RESET = "make reset"
+NEW_KEY = (
+    '.venv/bin/python -c "from portal.variables import new_signing_key; print(new_signing_key())"'
+)
+ANOTHER_KEY = ".venv/bin/python manage.py make_signing_key"
+FORGED = "curl -H 'X_Forwarded_For: 192.0.2.1'"
+RUN = {RESET, NEW_KEY, ANOTHER_KEY, FORGED, "make help"}
+NAMED = {
+    "make run": "tests/faults/test_run.py runs it as a newcomer does",
+    "check --deploy": "what it is called; it is run with its full name from a block",
+}
+
+
+def test_the_commands_within_sentences_are_these():
+    """Each is run below, or named with where it is."""
+    assert {*inline()} == RUN | {*NAMED}
+
+
 HELPED = ["help", "run", "reset", "test", "check", "bench", "bench-stack", "lock"]
 
 
@@ -63,113 +88,38 @@ def test_make_help_lists_the_other_targets():
     assert targets == HELPED
 
 
-# --- The locks --------------------------------------------------------------------------------
-
-
-def pins(lock, python=None):
-    """{name: (version, hashes)} of what this lock installs on this machine, or on one like it with
-    another Python.
-    """
-    text = (settings.BASE_DIR / lock).read_text().replace("\\\n", " ")
-    found = {}
-    for line in text.splitlines():
-        if line and not line.startswith((" ", "#")):
-            what, *hashes = line.split("--hash=")
-            wanted = Requirement(what)
-            if wanted.marker is None or wanted.marker.evaluate(environment(python)):
-                [pin] = wanted.specifier
-                hashes = frozenset(each.strip() for each in hashes)
-                found[canonicalize_name(wanted.name)] = pin.version, hashes
-    return found
-
-
-def environment(python):
-    if python is None:
-        return {}
-    return {"python_full_version": python, "python_version": python.rpartition(".")[0]}
-
-
-def declared(*extras):
-    """What pyproject.toml asks for by itself, and with these extras."""
-    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
-    optional = project["optional-dependencies"]
-    return project["dependencies"] + [line for extra in extras for line in optional[extra]]
-
-
-def brought_by(lines):
-    """Names of everything these requirements bring, by what each installed package says."""
-    found, seen, todo = set(), set(), [Requirement(line) for line in lines]
-    while todo:
-        wanted = todo.pop()
-        extras = {"", *wanted.extras}
-        name = canonicalize_name(wanted.name)
-        if (name, *sorted(extras)) in seen or not applies(wanted, {""}):
-            continue
-        seen.add((name, *sorted(extras)))
-        found.add(name)
-        needs = map(Requirement, metadata.requires(name) or [])
-        for need in needs:
-            if applies(need, extras):
-                need.marker = None
-                todo.append(need)
-    return found
-
-
-def applies(wanted, extras, python=None):
-    return wanted.marker is None or any(
-        wanted.marker.evaluate({"extra": extra} | environment(python)) for extra in extras
+def reset(data, answer):
+    # The environment stands; whether it is fresh is not this test's business.
+    command = [*RESET.split(), "--no-print-directory", "-o", ".venv/.installed"]
+    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return subprocess.run(
+        command,
+        cwd=settings.BASE_DIR,
+        env=env | {"DATA_DIR": str(data)},
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-EXTRAS = ("embedded", "demo", "test", "lint")
+def test_make_reset_throws_the_data_away_after_asking(tmp_path):
+    kept = tmp_path / "postgres" / "base"
+    kept.mkdir(parents=True)
+    for answer in ("no\n", ""):
+        refused = reset(tmp_path, answer)
+        assert refused.returncode != 0
+        assert f"Delete {tmp_path} with everything in it?" in refused.stdout
+        assert kept.exists()
+    assert reset(tmp_path, "yes\n").returncode == 0
+    assert not kept.parent.exists()
 
 
-@pytest.mark.parametrize(
-    ("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", EXTRAS)]
-)
-def test_a_lock_holds_what_is_asked_for_and_nothing_else(lock, extras):
-    """Extras in production, a package nobody asks for any longer, one forgotten: all show here."""
-    held, asked = pins(lock), declared(*extras)
-    assert set(held) == brought_by(asked)
-    for line in asked:
-        wanted = Requirement(line)
-        if applies(wanted, {""}):
-            assert wanted.specifier.contains(held[canonicalize_name(wanted.name)][0]), line
-
-
-LOCKS = ("requirements.lock", "requirements-dev.lock")
-
-
-@pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_place_and_every_pin_has_a_hash(lock):
-    text = (settings.BASE_DIR / lock).read_text()
-    # Where packages come from is for whoever installs: no address, no option that gives one.
-    assert not re.search(r"://|@ |^\s*-(?!-hash=sha256:[0-9a-f]{64}( \\)?$)", text, re.MULTILINE)
-    entries = re.findall(r"^\S.*(?:\n +--.*)*", text, re.MULTILINE)
-    pinned = [entry for entry in entries if not entry.startswith("#")]
-    assert len(pinned) > 40
-    assert [entry for entry in pinned if "==" not in entry.partition(";")[0]] == []
-    assert [entry for entry in pinned if "--hash=sha256:" not in entry] == []
-
-
-@pytest.mark.parametrize("python", ["3.11.2", "3.11.9", "3.12.0", "3.13.0"])
-@pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_serves_every_python(lock, python):
-    held = pins(lock, python)
-    assert ("async-timeout" in held) is (python == "3.11.2")
-    for name in {*pins(lock)} & {*held}:
-        needs = map(Requirement, metadata.requires(name) or [])
-        wanted = [need for need in needs if applies(need, {""}, python)]
-        assert {canonicalize_name(need.name) for need in wanted} <= {*held}, name
-
-
-def test_production_installs_what_the_tests_ran_on():
-    """With these very hashes, which pip compared when it made the environment of this test."""
-    production, tried = pins("requirements.lock"), pins("requirements-dev.lock")
-    assert production == {name: tried[name] for name in production}
-    assert {name: metadata.version(name) for name in production} == {
-        name: version for name, (version, _hashes) in production.items()
-    }
+def test_ci_installs_the_production_lock_as_written():
+    """Fetching it all is not for these tests, which link what they have: so CI does it."""
+    done = (settings.BASE_DIR / ".ci" / "run").read_text().splitlines()
+    make, install = commands()[2:4]
+    assert [line.strip() for line in done if line.strip() in (make, install)] == [make, install]
 
 
 # --- An installation --------------------------------------------------------------------------
@@ -249,6 +199,14 @@ def test_an_installation_checks_migrates_and_has_its_first_staff(home, productio
     assert User.objects.filter(email="you@example.org", is_staff=True).exists()
 
 
+def test_signing_keys_are_made(home, production):
+    """The very first before there is any variable, as the command for more wants all of them."""
+    bare = {"PATH": production["PATH"]}
+    first, another = run(NEW_KEY, bare, home), run(ANOTHER_KEY, production, home)
+    keys = read_signing_keys(f"{first.strip()},{another.strip().splitlines()[0]}")
+    assert len(keys) == 2
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_installation_serves_and_works(home, production, tmp_path):
     collect, web, worker, mails, hooks, beat = commands()[6:12]
@@ -265,6 +223,8 @@ def test_an_installation_serves_and_works(home, production, tmp_path):
         page = fetch(f"{address}/accounts/login/")
         style = re.search(r'href="(/static/portal/base\.[0-9a-f]{12}\.css)"', page)[1]
         assert "{" in fetch(f"{address}{style}")
+        # With nothing in front that would drop it, it is at least taken.
+        subprocess.run([*shlex.split(FORGED), "-fsS", f"{address}/healthz"], check=True)
         until(lambda: len(current_app.control.ping(timeout=1, limit=3)) == 3)
         until(lambda: list(tmp_path.glob("celerybeat-schedule*")))
         assert ringing.poll() is None
