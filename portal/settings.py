@@ -358,6 +358,12 @@ MFA_PASSKEY_SIGNUP_ENABLED = True
 # A passkey alone signs in, so the device must have checked who holds it.
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = RELAXED
+MFA_FORMS = {
+    "add_webauthn": "accounts.passkeys.AddForm",
+    "signup_webauthn": "accounts.passkeys.SignupForm",
+    "login_webauthn": "accounts.passkeys.LoginForm",
+    "reauthenticate_webauthn": "accounts.passkeys.ReauthenticateForm",
+}
 MFA_RATE_LIMITS = {"webauthn_login": "10/m/ip"}
 USERSESSIONS_TRACK_ACTIVITY = True
 SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"

@@ -2,6 +2,9 @@
 and nothing written.
 """
 
+import json
+import tracemalloc
+
 import pytest
 from allauth.socialaccount.providers import registry
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
@@ -69,3 +72,19 @@ def test_what_is_sent_was_on_the_page_whatever_that_says_about_itself():
     answer, after = form.send(stale)
     kept = lost(Page(answer.text), form.posted(stale), but=set())
     assert (answer.status_code, kept, after == before) == (409, {}, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("passkey_of_a_sign_up", "attestationObject"), ("sign_in_by_passkey", "signature")],
+)
+def test_no_stranger_makes_us_ask_for_as_much_memory_as_they_like(name, part):
+    """A number where bytes should stand is a length to whoever reads it carelessly."""
+    form = FORMS[name]()
+    credential = json.loads(form.fields["credential"][0])
+    credential["response"][part] = 64_000_000
+    tracemalloc.start()
+    answer, _after = form.send({**form.fields, "credential": [json.dumps(credential)]})
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (answer.status_code < 500, most < 32_000_000) == (True, True)

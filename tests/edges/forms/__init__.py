@@ -6,6 +6,7 @@ from tests.edges.forms import (
     entrances,
     holding,
     incidents,
+    passkeys,
     people,
     programmes,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "entrances",
     "holding",
     "incidents",
+    "passkeys",
     "people",
     "programmes",
 ]
