@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError
 
 from portal.gateway import views
-from tests.edges.test_gateway import Key
+from tests.edges.doors import Key
 from tests.factories.accounts import OrganizationFactory
 from tests.numbers import number, told
 

@@ -1,4 +1,4 @@
-"""Exchanging a key, and what anybody may read, as clients see it."""
+"""Exchanging a key, as clients see it."""
 
 import base64
 from datetime import timedelta
@@ -20,13 +20,10 @@ from portal.prepared import Statement
 from tests.edges.programs import (
     FORM,
     JWKS,
-    METADATA,
     NO_USE,
-    OURS,
     REFUSED,
     REVOKE,
     SCOPES,
-    THEIRS,
     TOKEN,
     Key,
     plain,
@@ -34,7 +31,7 @@ from tests.edges.programs import (
     refusal,
 )
 from tests.factories.gateway import basic
-from tests.factories.programs import CapabilityFactory, ModelReleaseFactory
+from tests.factories.programs import ModelReleaseFactory
 from tests.factories.tokens import unpacked
 
 pytestmark = pytest.mark.django_db
@@ -283,56 +280,6 @@ def test_who_fails_too_often_is_told_and_good_keys_pass(key, client):
     assert 0 < int(late["Retry-After"]) <= 60
     assert key.exchange().status_code == 200
     assert fail(1, REMOTE_ADDR="192.0.2.7").status_code == 401
-
-
-# --- What anybody may read ----------------------------------------------------------------------
-
-
-def test_the_public_halves(client, settings):
-    settings.SIGNING_KEYS = (OURS, THEIRS)
-    response = client.get(JWKS)
-    assert response["Content-Type"] == "application/jwk-set+json"
-    assert response["Cache-Control"] == "public, max-age=300"
-    keys = response.json()["keys"]
-    members = {"kty", "crv", "x", "kid", "use", "alg"}
-    assert [set(each) for each in keys] == [members] * 2
-    assert [each["kid"] for each in keys] == ["ours", "theirs"]
-    assert {(each["kty"], each["crv"], each["use"], each["alg"]) for each in keys} == {
-        ("OKP", "Ed25519", "sig", "EdDSA")
-    }
-
-
-def test_the_metadata(client, settings):
-    settings.BASE_URL = "https://portal.example.org"
-    release = ModelReleaseFactory(published_at=timezone.now())
-    for scope in ("model:infer", "cyber:scan"):
-        CapabilityFactory(release=release, scope=scope)
-    CapabilityFactory(release=ModelReleaseFactory(published_at=None), scope="bio:screen")
-    response = client.get(METADATA)
-    assert response["Content-Type"] == "application/json"
-    assert response["Cache-Control"] == "public, max-age=300"
-    assert response.json() == {
-        "issuer": "https://portal.example.org",
-        "token_endpoint": "https://portal.example.org/oauth/token",
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "introspection_endpoint": "https://portal.example.org/oauth/introspect",
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
-        "revocation_endpoint": "https://portal.example.org/oauth/revoke",
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "jwks_uri": "https://portal.example.org/.well-known/jwks.json",
-        "status_list_aggregation_endpoint": "https://portal.example.org/gateway/status-lists",
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "scopes_supported": ["cyber:scan", "model:infer"],
-    }
-
-
-@pytest.mark.parametrize("address", [JWKS, METADATA])
-def test_they_are_only_read(client, address):
-    assert client.head(address).status_code == 200
-    for method in ("post", "put", "patch", "delete", "options"):
-        response = getattr(client, method)(address)
-        assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
 
 
 # --- When things fail ---------------------------------------------------------------------------
