@@ -3,9 +3,13 @@
 import re
 
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.socialaccount.providers import registry
+from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
+from django.urls import get_resolver
 from playwright.sync_api import expect
 
-from tests.browser.watching import look
+from tests.browser.watching import become, look
+from tests.edges.forms.entrances import first_visit_from_an_institution
 from tests.edges.test_accounts_sign_in import current_code
 from tests.factories.accounts import PASSWORD, PersonFactory
 
@@ -154,4 +158,16 @@ def test_a_forgotten_password(open_page, mailoutbox):
     look(page)
     page.goto("/accounts/password/reset/key/1-nonsense/")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+    look(page)
+
+
+def test_the_first_visit_from_an_institution(open_page, monkeypatch):
+    """Somebody whose institution told no address."""
+    get_resolver().url_patterns  # noqa: B018 - made once, and for good: without its routes
+    monkeypatch.setitem(registry.provider_map, OpenIDConnectProvider.id, OpenIDConnectProvider)
+    form = first_visit_from_an_institution()
+    page = open_page(width=360, scheme="dark")
+    become(page, form.client)
+    page.goto(form.address)
+    expect(page.get_by_label("Email")).to_be_visible()
     look(page)

@@ -109,6 +109,7 @@ def test_a_form_is_sent_so_often_and_then_told_when_to_come_back(somebody, name)
     ("address", "a_minute"),
     [
         ("/accounts/login/", 30),
+        ("/accounts/signup/passkey/", 20),
         ("/accounts/2fa/webauthn/login/", 10),
         ("/accounts/password/reset/key/1-nonsense/", 20),
     ],
