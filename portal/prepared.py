@@ -3,7 +3,7 @@
 Django's cursor costs several times what PostgreSQL takes for a look at a few rows, and waits for
 ever when the server is stopped or the network is cut: `statement_timeout` is the server's to
 keep. This asks on Django's own connection of this thread, so it sees what an open transaction has
-written.
+written. Whoever has Django count the statements of that connection is told of these as well.
 """
 
 import select
@@ -132,6 +132,8 @@ class _Link:
         self._prepared: set[bytes] = set()
 
     def ask(self, name: bytes, sql: bytes, values: tuple[str, ...], form: pq.Format) -> Any:
+        if self.django.force_debug_cursor:  # somebody counts; told before, as it may fail
+            self.django.queries_log.append({"sql": sql.decode(), "time": "0"})
         if name not in self._prepared:
             self._pgconn.send_prepare(name, sql)
             self._result()

@@ -1,5 +1,8 @@
-"""How many statements a page costs: the same for one row and for many."""
+"""How many statements a page costs: the same for one row and for many. And having no database."""
 
+from contextlib import contextmanager
+
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -10,3 +13,16 @@ def statements(client, path):
     with CaptureQueriesContext(connection) as captured:
         assert client.get(path).status_code == 200
     return len(captured)
+
+
+@contextmanager
+def no_database():
+    """As when PostgreSQL is stopped: nobody listens where it is looked for. Needs a test without
+    a transaction around it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        patch.setitem(connection.settings_dict, "PORT", "1")
+        connection.close()
+        yield
+    connection.close()

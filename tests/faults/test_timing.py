@@ -12,7 +12,6 @@ from django.test import RequestFactory
 from portal import peppers
 from portal.credentials import facts, secrets, verification
 from portal.gateway import clients
-from portal.prepared import Statement
 from tests.factories.accounts import OrganizationFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic
@@ -99,13 +98,12 @@ def test_postgresql_takes_the_same_steps_but_for_the_look_up(kids):
     assert theirs.total() > 10
 
 
-def test_both_hash_and_ask_just_as_often(kids, monkeypatch):
+def test_both_hash_and_ask_just_as_often(kids, monkeypatch, django_assert_num_queries):
     requests = [request_of(kid) for kid in (kids[0], secrets.new_kid())]
     hashed, digest = [], peppers._digest
-    asked, row = [], Statement.row
-    monkeypatch.setattr(Statement, "row", lambda *a: asked.append(a[0]) or row(*a))
     monkeypatch.setattr(peppers, "_digest", lambda *a: hashed.append(a[1]) or digest(*a))
-    for request in requests:
-        assert clients.read(request).facts is None
+    with django_assert_num_queries(2) as asked:
+        for request in requests:
+            assert clients.read(request).facts is None
     assert hashed == [b"tpk/1"] * 2
-    assert asked == [facts._ONE] * 2
+    assert [each["sql"] for each in asked] == [facts._SQL_OF_ONE] * 2

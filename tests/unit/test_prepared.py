@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from portal import prepared
-from portal.prepared import Statement, TextStatement, connection_number
+from portal.prepared import Statement, TextRows, TextStatement, connection_number
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOUBLE = Statement("double", "SELECT $1::text::int * 2, $1::text")
@@ -44,6 +44,16 @@ def test_it_sees_what_the_open_transaction_wrote(django_user_model):
         django_user_model.objects.create_user("ada@example.org")
         count = Statement("count", "SELECT count(*) FROM accounts_user WHERE email = $1")
         assert count.row("ada@example.org") == (1,)
+
+
+def test_who_counts_statements_is_told_of_each(django_assert_num_queries):
+    DOUBLE.row("1")
+    with django_assert_num_queries(3) as asked:
+        DOUBLE.row("2")
+        TextStatement("four", "SELECT 4::text").row()
+        TextRows("five", "SELECT 5::text").rows()
+    sent = ["SELECT $1::text::int * 2, $1::text", "SELECT 4::text", "SELECT 5::text"]
+    assert [each["sql"] for each in asked] == sent
 
 
 def test_silence_is_an_error_within_the_deadline_and_the_next_answer_is_our_own(monkeypatch):
