@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import TransactionTestCase, override_settings
 from hypothesis import HealthCheck, settings
 
+from portal.gateway import limits
 from tests import copies
 from tests.emptying import empty_database
 from tests.processes import worker  # noqa: F401 - a fixture
@@ -45,6 +46,12 @@ def _quick_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PBKDF2PasswordHasher, "iterations", 1_000)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_failed_at_a_door() -> None:
+    """What a process counts is counted anew in each test, as what stands in a table is."""
+    limits.forget_all()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -141,6 +141,9 @@ class _Memory:
         with self._lock:
             self._touch([subject])
 
+    def has_begun(self) -> bool:
+        return self._since is not None
+
     def holds(self, name: Name) -> bool:
         return name in self._kept
 
@@ -170,6 +173,11 @@ def prove(within: float) -> None:
 def holds(name: Name) -> bool:
     """Whether anything is kept under this name, good still or not. Asks nobody."""
     return _memory.holds(name)
+
+
+def has_begun() -> bool:
+    """Whether anything can be kept: only after somebody has asked. Asks nobody."""
+    return _memory.has_begun()
 
 
 def recall(name: Name) -> Any:

@@ -73,6 +73,9 @@ def authenticate(header: str | None, *, within: float | None = 0.0) -> Caller | 
 def _authenticate_anew(header: str, name: bytes) -> Caller | None:
     client_id, secret = basic_credentials(header)
     message = _message(client_id, secret)
+    # A process that was asked about nothing but junk yet keeps nothing, so it begins here.
+    if _CLIENT_ID.fullmatch(client_id) and not remembered.has_begun():
+        remembered.prove(0.0)
     moment = remembered.moment()
     stored = _stored(client_id)
     version, digest = (stored.version, stored.digest) if stored else (None, None)

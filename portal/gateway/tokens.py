@@ -134,6 +134,11 @@ def is_token(presented: str) -> bool:
     return presented.count(".") == 2
 
 
+def is_plausible(presented: str) -> bool:
+    """Whether this may be a key or a token of ours, which a yes could be said to. Asks nobody."""
+    return is_token(presented) or verification.is_plausible(presented)
+
+
 def read(token: str) -> ReadToken | None:
     """Return what this token says if we signed it and it holds now; None for anything else.
 
