@@ -42,8 +42,8 @@ class Failures:
         self._lock = threading.Lock()
         self.forget()
 
-    def forget(self) -> None:
-        self._minute = 0
+    def forget(self, minute: int = 0) -> None:
+        self._minute = minute
         self._counts: OrderedDict[str, _Count] = OrderedDict()
 
     def wait_after(self, address: str) -> int:
@@ -66,8 +66,7 @@ class Failures:
 
     def _count(self, address: str, minute: int) -> _Count:
         if minute != self._minute:
-            self._minute = minute
-            self._counts.clear()
+            self.forget(minute)
         count = self._counts.setdefault(address, _Count())
         self._counts.move_to_end(address)
         if len(self._counts) > MOST_ADDRESSES:
