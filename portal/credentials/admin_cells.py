@@ -28,7 +28,9 @@ def pill(status: str, label: str) -> SafeString:
 
 def judged(judgement: casebook.Judgement) -> SafeString:
     said = pill(judgement.status, judgement.words)
-    return two_lines(said, judgement.reason) if judgement.status == "blocked" else said
+    if judgement.status != "blocked":
+        return said
+    return two_lines(said, format_html("{} <code>{}</code>", judgement.reason, judgement.code))
 
 
 def scopes(scopes: list[str]) -> SafeString:

@@ -39,6 +39,7 @@ class Judgement:
     status: str  # a state whose mark stands beside the words
     words: str
     reason: str = ""
+    code: str = ""  # what a partner may quote, and metrics and logs go by
 
 
 def judge_key(credential: Credential, verdict: Verdict) -> Judgement:
@@ -47,10 +48,10 @@ def judge_key(credential: Credential, verdict: Verdict) -> Judgement:
     if wanted and verdict:
         return Judgement("active", "Works")
     if wanted:
-        return Judgement("blocked", "Blocked", verdict.reason)
+        return Judgement("blocked", "Blocked", verdict.reason, verdict.code)
     if verdict:
         return Judgement("failed", "Works, and should not")
-    return Judgement("ended", "No access", verdict.reason)
+    return Judgement("ended", "No access", verdict.reason, verdict.code)
 
 
 def judge_grant(grant: Grant, keys: list[tuple[Credential, Verdict]]) -> Judgement:
@@ -64,8 +65,8 @@ def judge_grant(grant: Grant, keys: list[tuple[Credential, Verdict]]) -> Judgeme
         return Judgement("waiting", "No key claimed")
     if len(working) == len(claimed):
         return Judgement("active", "Works")
-    reason = next(said.reason for _key, said in claimed if not said)
-    return Judgement("blocked", "Blocked", reason)
+    first = next(said for _key, said in claimed if not said)
+    return Judgement("blocked", "Blocked", first.reason, first.code)
 
 
 def judge_grants(grants: Iterable[Grant]) -> None:

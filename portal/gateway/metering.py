@@ -10,7 +10,9 @@ calls at the very same time never get through together. It is two numbers by Red
 list of every call's time would be exact to the second, and wrong once two gateways' clocks differ.
 
 Tokens: known only when the answer is there. A call is let in while the day (UTC) has any left, and
-what it used is counted whole; so the last call of a day may go beyond, and nothing after it.
+what it used is counted whole; so the calls under way when the day's last token is used may go
+beyond, however many they are, and nothing that comes after. How many can be under way is what the
+requests a minute bound. To hold tokens back for each would refuse calls that would have fitted.
 
 Redis away, silent or full: it is asked for a quarter of a second at most, then left alone for
 five. Meanwhile LIMITS_FAIL decides. `open`, the default: each process counts by itself, from

@@ -29,7 +29,7 @@ from portal.gateway.asking import FORM, OPEN_PLACES, bearer_of, scopes_of
 from portal.gateway.authentication import authenticate
 from portal.gateway.noting import note_yes
 from portal.metrics import note_decision
-from portal.request_id import believed
+from portal.request_id import believed, request_id
 
 log = logging.getLogger(__name__)
 
@@ -53,23 +53,32 @@ def quick(application: Application) -> Application:
         if answer is None:
             return application(environ, start)
         began, door = time.perf_counter(), environ["PATH_INFO"].rpartition("/")[2]
-        status, code = "200 OK", "allowed"
+        status, code, asked = "200 OK", "allowed", environ.get("HTTP_X_REQUEST_ID")
         try:
             found = answer(environ)
         except (DatabaseError, InterfaceError) as error:
             # The long way would only wait for the same silence once more.
-            log.warning("%s: no answer from the database: %s", door, type(error).__name__)
+            asked = _tell_outage(door, believed(asked), error)
             status, code, found = "503 Service Unavailable", "unavailable", _unavailable()
         if found is None:
             return application(environ, start)
         headers, body = found
         note_decision(door=door, code=code, seconds=time.perf_counter() - began)
-        asked = environ.get("HTTP_X_REQUEST_ID")
         named = [("X-Request-Id", believed(asked))] if asked else []
         start(status, [*always, *named, *headers, ("Content-Length", str(len(body)))])
         return [body]
 
     return entry
+
+
+def _tell_outage(door: str, name: str, error: Exception) -> str:
+    """As the long way does: under an id, which it returns, that the caller is told as well."""
+    token = request_id.set(name)
+    try:
+        log.warning("no answer from the database: %s", type(error).__name__, extra={"door": door})
+    finally:
+        request_id.reset(token)
+    return name
 
 
 def _headers() -> Headers:

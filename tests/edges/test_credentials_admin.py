@@ -14,6 +14,7 @@ from portal.credentials.services import cancel_revocation
 from tests.edges.cases import CASES, at, confirming, make_key, previewed, statuses
 from tests.factories.accounts import OrganizationFactory, UserFactory, make_fresh
 from tests.factories.credentials import GrantFactory, make_live_key
+from tests.factories.freezes import place
 from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
 from tests.factories.reviews import staff as in_role
 from tests.factories.stories import again, responder
@@ -64,9 +65,18 @@ def test_the_list_of_grants_shows_desired_beside_enforced(desk, phase):
     page = desk.get(GRANTS).text
     rows = {ref: row for row in page.split("<tr") for ref in re.findall(r"GRT-\w+", row)[:1]}
     assert "Works" in rows[working.ref]
-    assert "suspended or closed" in rows[blocked.ref]
+    assert "suspended or closed. <code>holder_not_active</code>" in rows[blocked.ref]
     assert "Blocked" in rows[blocked.ref]
     assert "Blocked" not in rows[working.ref]
+
+
+def test_the_code_a_partner_quotes_stands_on_the_pages_of_key_and_grant(desk, phase):
+    key, _token = make_live_key(grant__application__phase=phase)
+    pages = [f"{KEYS}{key.kid}/change/", f"{GRANTS}{key.grant.ref}/change/"]
+    assert all("<code>frozen_phase</code>" not in desk.get(page).text for page in pages)
+    place("phase", phase.ref)
+    for page in (*pages, KEYS, GRANTS):
+        assert "paused this phase&#x27;s access. <code>frozen_phase</code>" in desk.get(page).text
 
 
 @pytest.mark.parametrize(

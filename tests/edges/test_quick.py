@@ -11,6 +11,7 @@ from portal.credentials.models import Credential
 from portal.credentials.services import rotate_credential
 from portal.gateway.models import Gateway
 from portal.gateway.quick import quick
+from portal.request_id import request_id
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
 from tests.queries import no_database
@@ -136,6 +137,21 @@ def test_without_an_answer_of_the_database_it_says_so(key):
         assert (status, headers["Retry-After"]) == ("503 Service Unavailable", "2")
         assert json.loads(body)["error"] == "temporarily_unavailable"
         assert b"127.0.0.1" not in body
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("sent", ["0123456789", "", "no id"])
+def test_an_outage_is_told_with_the_door_and_an_id_that_the_caller_has_too(key, caplog, sent):
+    asked_under = []
+    caplog.handler.addFilter(lambda _record: asked_under.append(request_id.get()) or True)
+    with no_database():
+        answers = [door(key, HTTP_X_REQUEST_ID=sent)[1] for door in (introspect, authorize)]
+    told = [record for record in caplog.records if record.name == "portal.gateway.quick"]
+    assert [record.door for record in told] == ["introspect", "authorize"]
+    assert asked_under == [headers["X-Request-Id"] for headers in answers]
+    assert (set(asked_under) == {sent}) is (sent == "0123456789")
+    assert all(asked_under)
+    assert request_id.get() == ""
 
 
 def test_the_headers_of_a_page_that_is_none(key, client, settings):
