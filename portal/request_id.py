@@ -23,6 +23,16 @@ def believed(given: object) -> str:
 
 
 @contextmanager
+def under(name: str) -> Iterator[None]:
+    """What is done within, and told of, has this id."""
+    token = request_id.set(name)
+    try:
+        yield
+    finally:
+        request_id.reset(token)
+
+
+@contextmanager
 def in_a_shell() -> Iterator[None]:
     """What is done within has an id that says so: a command, and whose among the system's users."""
     try:
@@ -30,8 +40,5 @@ def in_a_shell() -> Iterator[None]:
     except (OSError, KeyError):
         user = "unknown"
     name = re.sub("[^0-9A-Za-z]", "", user)[:16]
-    token = request_id.set(f"{FROM_A_SHELL}{name}-{secrets.token_hex(4)}")
-    try:
+    with under(f"{FROM_A_SHELL}{name}-{secrets.token_hex(4)}"):
         yield
-    finally:
-        request_id.reset(token)

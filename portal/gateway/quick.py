@@ -29,7 +29,7 @@ from portal.gateway.asking import FORM, OPEN_PLACES, bearer_of, scopes_of
 from portal.gateway.authentication import authenticate
 from portal.gateway.noting import note_yes
 from portal.metrics import note_decision
-from portal.request_id import believed, request_id
+from portal.request_id import believed, under
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +73,8 @@ def quick(application: Application) -> Application:
 
 def _tell_outage(door: str, name: str, error: Exception) -> str:
     """As the long way does: under an id, which it returns, that the caller is told as well."""
-    token = request_id.set(name)
-    try:
+    with under(name):
         log.warning("no answer from the database: %s", type(error).__name__, extra={"door": door})
-    finally:
-        request_id.reset(token)
     return name
 
 
