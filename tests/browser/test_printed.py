@@ -25,9 +25,9 @@ def test_a_case_is_printed_with_its_figures_and_doors_and_without_navigation(pag
         expect(page.locator(each).first).to_be_visible()
 
     page.emulate_media(media="print")
-    page.set_viewport_size({"width": 718, "height": 1000})  # an A4 page within its margins
     for each in ON_SCREEN:
         assert page.locator(each).filter(visible=True).count() == 0, each
+    page.set_viewport_size({"width": 718, "height": 1000})  # an A4 page within its margins
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_text(case.ref).filter(visible=True).first).to_be_visible()
     figures = page.get_by_role("list", name="In numbers").get_by_role("listitem")
