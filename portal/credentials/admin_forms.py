@@ -20,8 +20,8 @@ from portal.redaction import redact
 _LONGEST = 100_000  # letters of references to as many as one criterion may name
 _NO_TEXT = "This is not a text file. Save it as CSV in UTF-8."
 _AROUND_KIDS = ",;:\"'`"
-_ANY = "None chosen is any; with several, one of them."
-_SEVERAL = "Several: put ; between them."
+_ANY = "Several may be chosen, and one has to fit; none is any."
+_SEVERAL = "Of several, with ; between them, one has to fit."
 _CHOSEN = ("release", "phase", "capability")  # from what there is
 _TIMES = ("issued_from", "issued_until", "used_from", "used_until")
 CRITERIA = (*_CHOSEN, "organization", "person", "application", "reviewer", *_TIMES)
@@ -127,14 +127,16 @@ class SelectorForm(forms.Form):
     capability = _some_of("Capability")
     organization = forms.CharField(
         label="Organisation",
-        help_text=f"Its name, or its reference: ORG-…. {_SEVERAL}",
+        help_text=f"Its name, or its reference (ORG-…). {_SEVERAL}",
         required=False,
         max_length=_LONGEST,
         widget=forms.TextInput(attrs={"list": "organizations", "autocomplete": "off"}),
     )
-    person = _text_of_some("Person", "An e-mail address, or a reference: USR-…")
-    application = _text_of_some("Application", "Its reference: APP-…")
-    reviewer = _text_of_some("Ruled on by", "Who approved it: an e-mail address, or USR-…")
+    person = _text_of_some("Person", "An e-mail address, or a reference (USR-…)")
+    application = _text_of_some("Application", "Its reference (APP-…)")
+    reviewer = _text_of_some(
+        "Ruled on by", "Who ruled on it: an e-mail address, or a reference (USR-…)"
+    )
     issued_from = _moment("Issued from", "Times are in your own time zone.")
     issued_until = _moment("Issued before")
     used_from = _moment("Last used from", "Last use is known to ten minutes.")
