@@ -2,57 +2,23 @@
 again without hands.
 """
 
-import json
-import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
-from http.client import HTTPConnection
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
 
-from portal.credentials.services import revoke_credential
 from tests.factories import stories
 from tests.factories.gateway import basic, make_gateway
+from tests.faults.gateways import Gateway, revoke, under_load
 from tests.faults.wire import wire_to
 from tests.processes import portal_environment, until, web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENT = 8  # seconds for one answer: the doors give up on a silent server after three
 MANY = 40
-
-
-class Gateway:
-    """Asks both doors over one kept connection, which one of the web processes has taken."""
-
-    def __init__(self, address, known):
-        self._link = HTTPConnection(urlsplit(address).netloc, timeout=30)
-        self._known = known
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_error):
-        self._link.close()
-
-    def introspect(self, token):
-        """Whether the key is active; the status where that is no 200."""
-        form = urlencode({"token": token})
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        headers["Authorization"] = self._known
-        status, body = self._send("POST", "/oauth/introspect", headers, form)
-        return json.loads(body)["active"] if status == 200 else status
-
-    def authorize(self, token):
-        headers = {"X-Gateway-Authorization": self._known, "Authorization": f"Bearer {token}"}
-        return self._send("GET", "/gateway/authorize?scope=model:infer", headers)[0]
-
-    def _send(self, method, path, headers, body=None):
-        self._link.request(method, path, body, headers)
-        answer = self._link.getresponse()
-        return answer.status, answer.read()
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +57,6 @@ def gateway(served, key):
         yield one
 
 
-def revoke(credential):
-    revoke_credential(kid=credential.kid, reason="key_leaked", by=credential.grant.holder)
-
-
 def test_a_silent_database_is_a_503_and_never_an_earlier_yes(served, key, gateway):
     (wire, _address), (credential, token), gateway = served, key, gateway()
     assert (gateway.introspect(token), gateway.authorize(token)) == (True, 200)  # remembered
@@ -111,41 +73,15 @@ def test_a_silent_database_is_a_503_and_never_an_earlier_yes(served, key, gatewa
     assert gateway.authorize(token) == 401
 
 
-def ask_without_end(gateway, good, dead, said, enough):
-    while not enough.is_set():
-        said["good"][gateway.introspect(good)] += 1
-        said["good"][gateway.authorize(good)] += 1
-        said["dead"][gateway.introspect(dead)] += 1
-        said["dead"][gateway.authorize(dead)] += 1
-
-
 def test_cut_off_under_load_it_is_right_again_without_hands(served, key, gateway):
     wire, (good, token) = served[0], key
-    bad, dead = stories.another(good.grant)
-    said, enough = {"good": Counter(), "dead": Counter()}, threading.Event()
-    asking = [
-        threading.Thread(target=ask_without_end, args=(gateway(), token, dead, said, enough))
-        for _ in range(4)
-    ]
-    try:
-        for each in asking:
-            each.start()
-        until(lambda: said["dead"][True] > 20 and said["good"][200] > 20)
-        revoke(bad)
-        until(lambda: said["dead"][False] > 20)
-        said["dead"].clear()  # what was asked before the revocation has been answered by now
+    with under_load([gateway() for _ in range(4)], token, stories.another(good.grant)) as said:
         for _ in range(3):
             wire.cut()
             until(lambda: said["good"][503] > 20)
             wire.mend()
             said["good"].clear()
             until(lambda: said["good"][True] > 20 and said["good"][200] > 20)
-    finally:
-        enough.set()
-        for each in asking:
-            each.join()
-    assert set(said["good"]) <= {True, 200, 503}
-    assert set(said["dead"]) <= {False, 401, 503}
     assert said["dead"][False] > 20
 
 

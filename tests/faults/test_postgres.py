@@ -3,7 +3,6 @@
 What a cut or silent network does is tried in test_database.py; here nothing is stood in for.
 """
 
-import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
@@ -20,7 +19,7 @@ from portal.embedded.folders import password, private
 from portal.embedded.process import claim
 from tests.factories import stories
 from tests.factories.gateway import basic, make_gateway
-from tests.faults.test_database import Gateway, ask_without_end, revoke
+from tests.faults.gateways import Gateway, under_load
 from tests.faults.wire import wire_to
 from tests.processes import portal_environment, until, web
 
@@ -104,17 +103,19 @@ def test_it_stands_still_for_half_a_minute_and_is_started_again_under_load(
     server, wire, portal, settings
 ):
     good, token = stories.claimed()
-    bad, dead = stories.another(good.grant)
+    doomed = stories.another(good.grant)
     registered, secret = make_gateway(good.grant.phase.release)
     with ExitStack() as stack:
         gateways = [
             stack.enter_context(Gateway(portal, basic(registered.client_id, secret)))
             for _ in range(2)
         ]
-        assert [each.introspect(key) for each in gateways for key in (token, dead)] == [True] * 4
+        assert [each.introspect(key) for each in gateways for key in (token, doomed[1])] == [
+            True
+        ] * 4
         stands_still(server, gateways, token)
         until(lambda: all(each.introspect(token) is True for each in gateways))
-        starts_again(server, wire, gateways, bad, token, dead)
+        starts_again(server, wire, gateways, token, doomed)
     # Nobody rings, so it is beat that has it finished: it and the worker were never started anew.
     settings.DOORBELL = False
     grant = stories.opened()
@@ -132,19 +133,8 @@ def stands_still(server, gateways, token):
     assert set(said) == {503}
 
 
-def starts_again(server, wire, gateways, bad, token, dead):
-    said, enough = {"good": Counter(), "dead": Counter()}, threading.Event()
-    asking = [
-        threading.Thread(target=ask_without_end, args=(each, token, dead, said, enough))
-        for each in gateways
-    ]
-    try:
-        for each in asking:
-            each.start()
-        until(lambda: said["dead"][True] > 20 and said["good"][200] > 20)
-        revoke(bad)
-        until(lambda: said["dead"][False] > 20)
-        said["dead"].clear()  # what was asked before the revocation has been answered by now
+def starts_again(server, wire, gateways, token, doomed):
+    with under_load(gateways, token, doomed) as said:
         server.stop()
         until(lambda: said["good"][503] > 20)
         server.start()
@@ -153,9 +143,3 @@ def starts_again(server, wire, gateways, bad, token, dead):
         wire.lead_to(urlsplit(server.url).hostname, urlsplit(server.url).port)
         said["good"].clear()
         until(lambda: said["good"][True] > 20 and said["good"][200] > 20)
-    finally:
-        enough.set()
-        for each in asking:
-            each.join()
-    assert set(said["good"]) <= {True, 200, 503}
-    assert set(said["dead"]) <= {False, 401, 503}

@@ -9,7 +9,7 @@ from tests.factories.accounts import PASSWORD, OrganizationFactory, StaffFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.freezes import TARGETS, place, responder
 from tests.factories.gateway import basic, make_gateway
-from tests.faults.test_database import Gateway
+from tests.faults.gateways import Gateway
 from tests.journeys.visitor import Visitor
 from tests.processes import portal_environment, web
 

@@ -5,6 +5,7 @@ it stands.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -21,7 +22,7 @@ from portal.admin_buttons import confirm, object_url
 from portal.credentials import case_items, case_report, case_threads, casebook, policies, services
 from portal.credentials.admin_forms import ConfirmForm, SelectorForm, filled_in
 from portal.credentials.admin_views.lists import ask_for_keys, list_of
-from portal.credentials.admin_views.pages import csv_file, page
+from portal.credentials.admin_views.pages import confirm_as_shown, csv_file, page
 from portal.credentials.case_letter import mails_before
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.headway import heading, headway, is_under_way, told_at
@@ -210,25 +211,20 @@ def approve_revocation(request: SignedInRequest, case: Revocation) -> HttpRespon
 def _confirm(
     request: SignedInRequest, case: Revocation, service: Callable[..., Revocation]
 ) -> HttpResponse:
-    """Whatever is wrong is told on the preview, and nothing is revoked."""
-    if request.method != "POST":
-        return HttpResponseRedirect(object_url(case))
-    form = ConfirmForm(request.POST.dict(), case=case)
-    if not form.is_valid():
-        return show_case(request, case, form, 400)
-    try:
-        now = service(revocation_id=case.pk, by=request.user, **form.cleaned_data)
-    except DomainError as error:
-        status = tell(form, error)
-        case.refresh_from_db()
-        # The page that answers shows the case as it is now, so this is what is confirmed next.
-        form.data = {**form.data, "digest": case.digest}
-        return show_case(request, case, form, status)
-    told = f"{case.ref}: the keys are dead. Workers now tell their holders."
-    if now.status == RevocationStatus.AWAITING_SECOND:
-        told = f"{case.ref}: confirmed by you. Now it takes somebody else; nothing is revoked yet."
-    messages.success(request, told)
-    return HttpResponseRedirect(object_url(case))
+    return confirm_as_shown(
+        request,
+        case,
+        form=partial(ConfirmForm, case=case),
+        act=partial(service, revocation_id=case.pk),
+        show=show_case,
+        told=_told,
+    )
+
+
+def _told(case: Revocation) -> str:
+    if case.status == RevocationStatus.AWAITING_SECOND:
+        return f"{case}: confirmed by you. Now it takes somebody else; nothing is revoked yet."
+    return f"{case}: the keys are dead. Workers now tell their holders."
 
 
 def contain_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:

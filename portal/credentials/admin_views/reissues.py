@@ -4,9 +4,9 @@ One address serves it through its whole life, as one does a case.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
@@ -19,7 +19,7 @@ from accounts.requests import SignedInRequest
 from portal.admin_buttons import confirm, object_url
 from portal.credentials import casebook, reissue_policies, reissue_report, services
 from portal.credentials.admin_reissue_forms import ReissueConfirmForm, ReissueForm
-from portal.credentials.admin_views.pages import csv_file, page
+from portal.credentials.admin_views.pages import confirm_as_shown, csv_file, page
 from portal.credentials.enums import ReissueStatus
 from portal.credentials.models import Reissue, Revocation
 from portal.errors import DomainError
@@ -102,25 +102,20 @@ def approve_reissue(request: SignedInRequest, reissue: Reissue) -> HttpResponse:
 def _confirm(
     request: SignedInRequest, reissue: Reissue, service: Callable[..., Reissue]
 ) -> HttpResponse:
-    """Whatever is wrong is told on the preview, and nothing is re-issued."""
-    if request.method != "POST":
-        return HttpResponseRedirect(object_url(reissue))
-    form = ReissueConfirmForm(request.POST.dict(), reissue=reissue)
-    if not form.is_valid():
-        return show_reissue(request, reissue, form, 400)
-    try:
-        now = service(reissue_id=reissue.pk, by=request.user, **form.cleaned_data)
-    except DomainError as error:
-        status = tell(form, error)
-        reissue.refresh_from_db()
-        # The page that answers shows it as it is now, so this is what is confirmed next.
-        form.data = {**form.data, "digest": reissue.digest}
-        return show_reissue(request, reissue, form, status)
-    told = f"{reissue.ref}: workers now make the slots and tell partners."
-    if now.status == ReissueStatus.AWAITING_SECOND:
-        told = f"{reissue.ref}: confirmed by you. It takes somebody else now; nothing is made yet."
-    messages.success(request, told)
-    return HttpResponseRedirect(object_url(reissue))
+    return confirm_as_shown(
+        request,
+        reissue,
+        form=partial(ReissueConfirmForm, reissue=reissue),
+        act=partial(service, reissue_id=reissue.pk),
+        show=show_reissue,
+        told=_told,
+    )
+
+
+def _told(reissue: Reissue) -> str:
+    if reissue.status == ReissueStatus.AWAITING_SECOND:
+        return f"{reissue}: confirmed by you. It takes somebody else now; nothing is made yet."
+    return f"{reissue}: workers now make the slots and tell partners."
 
 
 def cancel_reissue(request: SignedInRequest, reissue: Reissue) -> HttpResponse:

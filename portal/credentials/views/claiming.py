@@ -36,6 +36,7 @@ def claim(request: SignedInRequest, kid: str) -> HttpResponse:
         return show_once(request, credential, minted.token)
     context = {
         "credential": credential,
+        "grant": credential.grant,
         "verdict": can_claim_credential(request.user, credential),
         "form": form,
     }

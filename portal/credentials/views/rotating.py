@@ -37,6 +37,7 @@ def rotate(request: SignedInRequest, kid: str) -> HttpResponse:
         return show_once(request, new, minted.token)
     context = {
         "credential": credential,
+        "grant": credential.grant,
         "verdict": can_rotate_credential(request.user, credential),
         "form": form,
     }
