@@ -57,8 +57,7 @@ def _refused(stack: Stack, key: str) -> list[Result]:
     with _doors(stack) as (doors, renew):
         worst = dict.fromkeys(doors, 0.0)
         for _ in range(ROUNDS):
-            renew(key)
-            _until(lambda: all(works(key) for works in doors.values()))
+            _until(lambda: _lets_in(doors, key, renew))
             freeze_release(RELEASE)
             for door, seconds in _until_refused(doors, key).items():
                 worst[door] = max(worst[door], seconds)
@@ -75,6 +74,12 @@ def _refused(stack: Stack, key: str) -> list[Result]:
         )
         for door, took in worst.items()
     ]
+
+
+def _lets_in(doors: dict[str, Asks], key: str, renew: Callable[[str], None]) -> bool:
+    """With a new token each time: one of the second of the last freeze is refused to its end."""
+    renew(key)
+    return all(works(key) for works in doors.values())
 
 
 def _until_refused(doors: dict[str, Asks], key: str) -> dict[str, float]:
