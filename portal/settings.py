@@ -13,7 +13,7 @@ import dj_email_url
 from csp.constants import NONE, SELF
 from environs import Env, EnvError
 
-from portal import logs, variables
+from portal import logs, rates, variables
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -334,20 +334,7 @@ ACCOUNT_SESSION_REMEMBER = True  # as long as SESSION_COOKIE_AGE says; what matt
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if RELAXED else "https"
-ACCOUNT_RATE_LIMITS = {
-    # An office behind one address signs in within the same minutes; a guesser is slowed.
-    "login": "30/m/ip",
-    # Wrong passwords and wrong second factors: five for one account, whoever tries.
-    "login_failed": "10/m/ip,5/5m/key",
-    "signup": "20/m/ip",
-    # One mail with a code per address and ten seconds: nobody's mailbox is flooded by us.
-    "confirm_email": "1/10s/key",
-    "reset_password": "20/m/ip,5/m/key",
-    "reset_password_from_key": "20/m/ip",
-    "reauthenticate": "10/m/user",
-    "change_password": "5/m/user",
-    "manage_email": "10/m/user",
-}
+ACCOUNT_RATE_LIMITS = rates.ENTRANCES
 MFA_ADAPTER = "accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Trusted Access"
@@ -364,7 +351,7 @@ MFA_FORMS = {
     "login_webauthn": "accounts.passkeys.LoginForm",
     "reauthenticate_webauthn": "accounts.passkeys.ReauthenticateForm",
 }
-MFA_RATE_LIMITS = {"webauthn_login": "10/m/ip"}
+MFA_RATE_LIMITS = rates.PASSKEYS
 USERSESSIONS_TRACK_ACTIVITY = True
 SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
 SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True

@@ -12,17 +12,9 @@ from portal.reviews.services import (
     waitlist_application,
 )
 from tests.factories import stories
-from tests.factories.accounts import UserFactory
 from tests.queries import statements
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def person(client):
-    user = UserFactory()
-    client.force_login(user)
-    return user
 
 
 def address(name, application, *more):

@@ -7,7 +7,7 @@ from django.utils import timezone
 from portal.applications.models import Application
 from portal.programs.services import halt_phase, publish_agreement
 from tests.factories import stories
-from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
+from tests.factories.accounts import MembershipFactory, OrganizationFactory
 from tests.factories.programs import (
     EVERY_KIND,
     QuestionFactory,
@@ -17,13 +17,6 @@ from tests.factories.programs import (
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def person(client):
-    user = UserFactory()
-    client.force_login(user)
-    return user
 
 
 def address(name, application, *more):

@@ -20,37 +20,11 @@ from tests.edges.test_accounts_sign_in import words
 from tests.factories.accounts import OrganizationFactory, make_fresh
 from tests.factories.cases import let_pass
 from tests.factories.credentials import CredentialFactory, make_live_key
-from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
+from tests.factories.programs import CapabilityFactory
 from tests.factories.reviews import staff as in_role
 from tests.factories.stories import again
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def who():
-    return in_role("incident_responder")
-
-
-@pytest.fixture
-def desk(client, who):
-    client.force_login(who)
-    make_fresh(client, who)
-    return client
-
-
-@pytest.fixture
-def phase():
-    phase = RolloutPhaseFactory(name="Early partners")
-    CapabilityFactory(release=phase.release, tier="elevated")
-    return phase
-
-
-@pytest.fixture
-def keys(phase):
-    """Three working keys of one phase; two of them of one partner."""
-    partner = OrganizationFactory(name="Polar Institute")
-    return [make_key(phase, partner), make_key(phase, partner), make_key(phase, None)]
 
 
 # --- Preview, confirm, follow, report ---------------------------------------------------------

@@ -10,42 +10,13 @@ from portal.credentials import services
 from portal.credentials.models import Revocation
 from portal.credentials.services import revoke_credential
 from portal.credentials.targets import Selector
-from tests.edges.cases import CASES, at, make_key, previewed, statuses
-from tests.factories.accounts import OrganizationFactory, make_fresh
+from tests.edges.cases import CASES, at, previewed, statuses
 from tests.factories.credentials import make_live_key
-from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
-from tests.factories.reviews import staff as in_role
 from tests.factories.stories import responder
 
 pytestmark = pytest.mark.django_db
 GRANTS, KEYS = "/admin/credentials/grant/", "/admin/credentials/credential/"
 KEYS_UNKNOWN = "A" * 16
-
-
-@pytest.fixture
-def who():
-    return in_role("incident_responder")
-
-
-@pytest.fixture
-def desk(client, who):
-    client.force_login(who)
-    make_fresh(client, who)
-    return client
-
-
-@pytest.fixture
-def phase():
-    phase = RolloutPhaseFactory(name="Early partners")
-    CapabilityFactory(release=phase.release, tier="elevated")
-    return phase
-
-
-@pytest.fixture
-def keys(phase):
-    """Three working keys of one phase; two of them of one partner."""
-    partner = OrganizationFactory(name="Polar Institute")
-    return [make_key(phase, partner), make_key(phase, partner), make_key(phase, None)]
 
 
 # --- Choosing -------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from portal.credentials.models import Revocation
 from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from tests.edges.test_accounts_sign_in import words
-from tests.factories.accounts import make_fresh
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import make_gateway
 from tests.factories.reviews import staff
@@ -25,13 +24,6 @@ CASES = "/admin/credentials/revocation/"
 @pytest.fixture
 def who():
     return staff("incident_responder")
-
-
-@pytest.fixture
-def desk(client, who):
-    client.force_login(who)
-    make_fresh(client, who)
-    return client
 
 
 def killed(who, key, **given):

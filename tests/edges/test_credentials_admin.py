@@ -12,10 +12,9 @@ from portal.credentials import services
 from portal.credentials.models import CredentialUse
 from portal.credentials.services import cancel_revocation
 from tests.edges.cases import CASES, at, confirming, make_key, previewed, statuses
-from tests.factories.accounts import OrganizationFactory, UserFactory, make_fresh
+from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.credentials import GrantFactory, make_live_key
 from tests.factories.freezes import place
-from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
 from tests.factories.reviews import staff as in_role
 from tests.factories.stories import again, responder
 
@@ -25,35 +24,9 @@ KINDS = ("live", "test")
 
 
 @pytest.fixture
-def who():
-    return in_role("incident_responder")
-
-
-@pytest.fixture
-def desk(client, who):
-    client.force_login(who)
-    make_fresh(client, who)
-    return client
-
-
-@pytest.fixture
 def powerless(client):
     client.force_login(UserFactory(is_staff=True))
     return client
-
-
-@pytest.fixture
-def phase():
-    phase = RolloutPhaseFactory(name="Early partners")
-    CapabilityFactory(release=phase.release, tier="elevated")
-    return phase
-
-
-@pytest.fixture
-def keys(phase):
-    """Three working keys of one phase; two of them of one partner."""
-    partner = OrganizationFactory(name="Polar Institute")
-    return [make_key(phase, partner), make_key(phase, partner), make_key(phase, None)]
 
 
 # --- Grants ------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from portal.mail.models import OutgoingMail
 from portal.programs.services import halt_phase, publish_agreement
 from tests.factories import stories
 from tests.factories.accounts import (
-    PASSWORD,
     MembershipFactory,
     OrganizationFactory,
     PersonFactory,
@@ -30,22 +29,6 @@ from tests.queries import statements
 
 pytestmark = pytest.mark.django_db
 ANY_KEY = re.compile(r"tpk_(?:live|test)_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}")
-
-
-@pytest.fixture
-def person(client):
-    user = UserFactory()
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
-def fresh(client):
-    """Signed in through the front door, and asked again a moment ago."""
-    user = PersonFactory()
-    sign_in(client, user)
-    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
-    return user
 
 
 def claim_page(key):

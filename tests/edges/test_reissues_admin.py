@@ -33,13 +33,6 @@ def who():
     return staff("incident_responder")
 
 
-@pytest.fixture
-def desk(client, who):
-    client.force_login(who)
-    make_fresh(client, who)
-    return client
-
-
 def live(count=1, **given):
     return [make_live_key(**given)[0] for _ in range(count)]
 
