@@ -58,14 +58,17 @@ bench: $(INSTALLED) ## Measure what the portal does, each in turns with its floo
 bench-stack: $(INSTALLED) ## Leave the bench's servers up, with 100 000 keys, for any other load.
 	@$(BIN)/python -m bench stack
 
-# The second one adds tests, linters and embedded servers, which production does not bring.
+# The second one adds tests, linters and embedded servers, which production does not bring; the
+# third holds the gateways that CI runs, and nothing else.
 # `make lock up=--upgrade` takes newer versions.
 # Extras stay in the pins: pip before 23.3 takes the newest release for a `name[extra]` that is pinned as `name`.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" $(up) pyproject.toml
+  --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" $(up)
 lock: $(INSTALLED) ## Write the lock files anew from pyproject.toml.
-	$(COMPILE) --output-file requirements.lock
-	$(COMPILE) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --output-file requirements.lock
+	$(COMPILE) pyproject.toml --all-extras --constraint requirements.lock \
+	  --output-file requirements-dev.lock
+	$(COMPILE) --group gateways --output-file .ci/gateways.lock
 
 $(INSTALLED): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo >&2 \

@@ -1,4 +1,4 @@
-"""What the two lock files hold, and that every Python this is for is served by them."""
+"""What the lock files hold, and that every Python this is for is served by them."""
 
 import re
 import tomllib
@@ -82,18 +82,28 @@ def test_a_lock_holds_what_is_asked_for_and_nothing_else(lock, extras):
 
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+GATEWAYS = ".ci/gateways.lock"
 
 
-@pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_place_and_every_pin_has_a_hash(lock):
+@pytest.mark.parametrize(("lock", "least"), [*((lock, 41) for lock in LOCKS), (GATEWAYS, 3)])
+def test_a_lock_names_no_place_and_every_pin_has_a_hash(lock, least):
     text = (settings.BASE_DIR / lock).read_text()
     # Where packages come from is for whoever installs: no address, no option that gives one.
     assert not re.search(r"://|@ |^\s*-(?!-hash=sha256:[0-9a-f]{64}( \\)?$)", text, re.MULTILINE)
     entries = re.findall(r"^\S.*(?:\n +--.*)*", text, re.MULTILINE)
     pinned = [entry for entry in entries if not entry.startswith("#")]
-    assert len(pinned) > 40
+    assert len(pinned) >= least
     assert [entry for entry in pinned if "==" not in entry.partition(";")[0]] == []
     assert [entry for entry in pinned if "--hash=sha256:" not in entry] == []
+
+
+def test_the_gateways_are_locked_apart_from_everything_else():
+    """Programs of hundreds of megabytes: CI's, never a developer's environment's."""
+    groups = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["dependency-groups"]
+    asked, held = [Requirement(line) for line in groups["gateways"]], pins(GATEWAYS)
+    assert {each.name for each in asked} == {*held}
+    assert all(each.specifier.contains(held[each.name][0]) for each in asked)
+    assert not {*held} & {name for lock in LOCKS for name in pins(lock)}
 
 
 @pytest.mark.parametrize("python", ["3.11.2", "3.11.9", "3.12.0", "3.13.0"])
