@@ -9,8 +9,8 @@ COVERED := $(if $(CI),--cov --cov-fail-under=$(COVERAGE_MIN))
 enough = && { $(BIN)/python -m coverage report --include='$(1)/*' --fail-under=$(COVERAGE_MIN) \
   --format=total >$$counted/report 2>&1 || { echo "$(1): not $(COVERAGE_MIN) % of its branches" >&2; \
   cat $$counted/report >&2; exit 2; }; }
-# Half as many again as there are cores: tests that wait for a process leave theirs to others.
-WORKERS := $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+# Twice as many as there are cores: tests that wait for a process leave theirs to others.
+WORKERS := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 

@@ -76,6 +76,7 @@ def server(
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--blocking-threads", "4", "--log-level", "warning"]
+    command += ["--workers-kill-timeout", "5"]
     with process([*command, application], env) as running:
         wait_for(f"{address}/healthz", running)
         yield address, running
@@ -96,8 +97,7 @@ def process(
         try:
             running.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
+            kill(running)
 
 
 def wait_for(address: str, running: subprocess.Popen[bytes]) -> None:
@@ -208,7 +208,8 @@ def worker(settings, tmp_path) -> Iterator[Worker]:
     _forget_rings()
     started = Worker()
     yield started
-    started.stop()
+    if started.running is not None:
+        started.kill()  # to end in order takes it three seconds, and nobody looks any more
 
 
 def _forget_rings() -> None:
