@@ -39,6 +39,18 @@ def stopped_for(user: User, case: Revocation) -> QuerySet[RevocationItem]:
     return items.select_related(*related, "credential__grant__holder").order_by("pk")
 
 
+def cases_that_revoked(credential_ids: Iterable[int]) -> dict[int, Revocation]:
+    """By key, of these, the case that revoked it and has a page for its people, as `stopped_for`
+    shows it to whoever holds the key or looks after it.
+    """
+    items = RevocationItem.objects.filter(
+        credential__in=list(credential_ids),
+        revocation__confirmed_at__isnull=False,
+        revocation__rehearsal=False,
+    ).exclude(status=ItemStatus.SKIPPED)
+    return {each.credential_id: each.revocation for each in items.select_related("revocation")}
+
+
 def what_there_is_instead(items: Iterable[RevocationItem]) -> str:
     """Of the grants of these: `waiting` when a new key can be claimed, `working` when there is one
     already, and nothing.

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from accounts.models import User
-from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus
-from portal.credentials.models import Credential, Grant
+from portal.credentials.case_threads import cases_that_revoked
+from portal.credentials.enums import CredentialStatus, DenyCode, GrantStatus, KeyKind
+from portal.credentials.models import Credential, Grant, Revocation
 from portal.credentials.policies import (
     can_request_credential,
     can_withdraw_grant,
@@ -60,6 +61,7 @@ class Key:
     rotatable: Verdict
     replaced_by: Credential | None  # the key in its place, while that one is in use
     stopped: bool = False  # by a case, before anybody has claimed it
+    case: Revocation | None = None  # that revoked it
 
     @property
     def blocked(self) -> bool:
@@ -101,6 +103,14 @@ class Holding:
         return next((key for key in self.keys if key.blocked), None)
 
     @property
+    def revoked_by(self) -> Revocation | None:
+        """The newest case that revoked keys of it, while there is no live key instead."""
+        if any(key.credential.kind == KeyKind.LIVE for key in self.keys):
+            return None
+        cases = [key.case for key in self.past if key.case]
+        return max(cases, key=lambda case: case.pk, default=None)
+
+    @property
     def unsigned(self) -> bool:
         """Whether signing the new terms is what would help."""
         key = self.blocked
@@ -108,11 +118,12 @@ class Holding:
 
 
 def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
-    """The grants with their keys, each judged by the one decision function; six statements."""
+    """The grants with their keys, each judged by the one decision function; seven statements."""
     grants = list(grants)
     keys = [key for grant in grants for key in grant.credentials.all()]
     kids = [key.kid for key in keys]
     stopped = stopped_by_cases(key.pk for key in keys)
+    cases = cases_that_revoked(key.pk for key in keys if key.status == CredentialStatus.REVOKED)
     verdicts, barred, use = explain_many(kids), barred_grants(grants), use_of(grants)
     kept = set(kept_organizations(user))
     return [
@@ -122,6 +133,7 @@ def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
             verdicts,
             use[grant.pk],
             stopped,
+            cases,
             barred=grant.pk in barred,
             keeps=grant.holder_id == user.pk or grant.organization_id in kept,
         )
@@ -135,13 +147,22 @@ def _holding(
     verdicts: dict[str, Verdict],
     use: Use,
     stopped: set[int],
+    cases: dict[int, Revocation],
     *,
     barred: bool,
     keeps: bool,
 ) -> Holding:
     asked = {"barred": barred, "keeps": keeps}
     keys = [
-        _key(key, grant, user, verdicts[key.kid], stopped=key.pk in stopped, **asked)
+        _key(
+            key,
+            grant,
+            user,
+            verdicts[key.kid],
+            stopped=key.pk in stopped,
+            case=cases.get(key.pk),
+            **asked,
+        )
         for key in grant.credentials.all()
     ]
     return Holding(
@@ -163,6 +184,7 @@ def _key(
     verdict: Verdict,
     *,
     stopped: bool,
+    case: Revocation | None,
     barred: bool,
     keeps: bool,
 ) -> Key:
@@ -175,6 +197,7 @@ def _key(
         rotatable=key_is_rotatable(user, credential, barred=barred, keeps=keeps),
         replaced_by=_in_place_of(credential, grant),
         stopped=stopped,
+        case=case,
     )
 
 

@@ -85,9 +85,9 @@ def can_request_credential(
         return may
     live = _live_keys(grant, KeyKind.LIVE)
     if any(key.status != CredentialStatus.ACTIVE for key in live):
-        return deny("slot_waiting", "There is a key waiting to be claimed already.")
+        return deny("slot_waiting", "A key is waiting to be claimed: claim that one first.")
     if len(live) >= MOST_LIVE_KEYS:
-        return deny("too_many_keys", "You have two live keys. Revoke one first.")
+        return deny("too_many_keys", "There are two live keys already. Revoke one first.")
     return allow()
 
 

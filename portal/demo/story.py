@@ -15,6 +15,7 @@ from portal.applications.models import Application
 from portal.audit.services import System
 from portal.credentials import services as credentials
 from portal.credentials.models import Credential, Grant
+from portal.credentials.services.using import store_uses
 from portal.credentials.targets import Selector
 from portal.demo import texts
 from portal.demo.clock import Calendar
@@ -79,12 +80,12 @@ def _play_use(cast: Cast) -> None:
                 for key in keys
                 if (key.claimed_at or now) < now and (key.revoked_at or now) >= now
             ]
+            entries = [_used(key, now.date()) for key in working]
             credentials.record_usage(
-                report=uuid4(),
-                entries=[_used(key, now.date()) for key in working],
-                audience=cast.release.audience,
-                by=SANDBOX,
+                report=uuid4(), entries=entries, audience=cast.release.audience, by=SANDBOX
             )
+            used = zip(working, entries, strict=True)
+            store_uses(uses={key.kid: now for key, entry in used if entry.requests})
 
 
 def _used(key: Credential, day: date) -> credentials.Usage:

@@ -102,8 +102,10 @@ def can_take_application(user: User, application: Application) -> Verdict:
 def can_review_application(user: User, application: Application) -> Verdict:
     if not user.has_perm("reviews.review_application"):
         return deny("no_permission", "Only reviewers can record a review.")
-    if application.status not in UNDER_REVIEW:
+    if application.status in (S.SUBMITTED, S.WAITLISTED):
         return deny("not_under_review", "Take it into review first.")
+    if application.status not in UNDER_REVIEW:
+        return deny("not_under_review", "Only an application in review can be reviewed.")
     if application.status == S.APPEALED and user.pk in _involved_before(application):
         return deny("appeal_needs_others", "An appeal is reviewed by people new to it.")
     if any(review.reviewer_id == user.pk for review in latest_revision(application).reviews.all()):

@@ -82,6 +82,24 @@ def test_whoever_looks_after_the_keys_sees_them_all(client, by):
     assert [key.kid in page for key in keys] == [True, False]
 
 
+def test_the_access_page_says_that_it_happened_and_leads_there(client, key, case, by):
+    client.force_login(key.grant.holder)
+    words = ("No key works: we revoked it", "You are mailed when you can claim a new one", at(case))
+    page = client.get("/access/").text
+    assert [page.count(each) for each in words] == [1, 1, 2]
+    assert "Write to us about another" not in page  # the way there is one, and it is named
+    reissued(case, by)
+    page = client.get("/access/").text  # among past keys it goes on leading there
+    assert [page.count(each) for each in words] == [0, 0, 1]
+
+
+def test_a_key_that_its_holder_revoked_leads_to_no_case(client, key):
+    services.revoke_credential(kid=key.kid, by=key.grant.holder, reason="no_longer_needed")
+    client.force_login(key.grant.holder)
+    page = client.get("/access/").text
+    assert ("No key works" in page, "/access/cases/" in page) == (False, False)
+
+
 def test_for_others_there_is_no_such_page(client, case, by):
     none = "/access/cases/CASE-7K3M9Q/"
     for person in (UserFactory(), by, staff("incident_responder")):

@@ -6,6 +6,7 @@ from portal.applications.services import save_answers, submit_application
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
 from portal.reviews.models import Assignment, Review
+from portal.reviews.policies import can_review_application
 from portal.reviews.services import (
     declare_conflict,
     record_review,
@@ -99,6 +100,12 @@ def test_reviewing_waits_until_it_is_in_review():
     with pytest.raises(NotAllowed) as refused:
         stories.review(stories.submitted())
     assert refused.value.code == "not_under_review"
+
+
+def test_what_cannot_be_taken_is_not_said_to_wait_for_that():
+    declined, reviewer = stories.decline(stories.reviewed()), stories.reviewer()
+    assert "Take it" not in can_review_application(reviewer, declined).reason
+    assert "Take it" in can_review_application(reviewer, stories.submitted()).reason
 
 
 def test_asking_for_changes_hands_the_pen_back_with_a_note_beside_each_question():
