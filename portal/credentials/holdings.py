@@ -133,7 +133,7 @@ def holdings(grants: Iterable[Grant], user: User) -> list[Holding]:
             verdicts,
             use[grant.pk],
             stopped,
-            cases,
+            cases=cases,
             barred=grant.pk in barred,
             keeps=grant.holder_id == user.pk or grant.organization_id in kept,
         )
@@ -147,8 +147,8 @@ def _holding(
     verdicts: dict[str, Verdict],
     use: Use,
     stopped: set[int],
-    cases: dict[int, Revocation],
     *,
+    cases: dict[int, Revocation],
     barred: bool,
     keeps: bool,
 ) -> Holding:

@@ -44,6 +44,11 @@ def test_twenty_live_keys_two_to_claim_one_revoked_and_re_issued_through_a_case(
     assert Revocation.objects.get().status == "completed"
 
 
+def test_keys_in_use_were_last_used_after_they_were_claimed():
+    for key in Credential.objects.filter(status="active"):
+        assert key.claimed_at < key.last_used_at <= timezone.now()
+
+
 def test_the_door_lets_exactly_the_live_keys_through():
     codes = [
         decide(
