@@ -25,7 +25,11 @@ from django.utils.crypto import salted_hmac
 from accounts import services
 from accounts.models import User
 from accounts.names import clean_name
-from accounts.reauthentication import can_reauthenticate, signed_in_recently
+from accounts.reauthentication import (
+    can_reauthenticate,
+    institutions_proved,
+    signed_in_recently,
+)
 from portal.errors import Invalid
 
 log = logging.getLogger(__name__)
@@ -50,11 +54,19 @@ class AccountAdapter(DefaultAccountAdapter):
 
     @transaction.atomic
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """An address that is confirmed signs in, and can reset the password, from now on."""
+        """An address that is confirmed signs in, and can reset the password, from now on.
+
+        Until the first one is, nobody knows whose the account is: somebody may have begun it with
+        an institution of theirs and another's address. Whoever proves the address has it alone.
+        """
+        user = email_address.user
+        is_first = not EmailAddress.objects.filter(user=user, verified=True).exists()
         confirmed = bool(super().confirm_email(request, email_address))
         if confirmed:
-            user = email_address.user
             services.record_security_change(user=user, what="email_confirmed", by=user)
+        if confirmed and is_first:
+            proved = institutions_proved(request, user)
+            services.disconnect_strangers(user=user, proved=proved, by=user)
         return confirmed
 
     def is_safe_url(self, url: str | None) -> bool:

@@ -14,6 +14,8 @@ from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 
+from accounts.models import User
+
 View = Callable[..., HttpResponse]
 
 
@@ -44,6 +46,12 @@ def signed_in_recently(request: HttpRequest) -> bool:
     """Whether this session's last step of signing in is fresh enough."""
     records = get_authentication_records(request, request.user)
     return bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
+
+
+def institutions_proved(request: HttpRequest, user: User) -> set[tuple[str, str]]:
+    """(provider, uid) of each institution that this very session came with."""
+    records = get_authentication_records(request, user)
+    return {(one["provider"], one["uid"]) for one in records if one["method"] == "socialaccount"}
 
 
 def can_reauthenticate(request: HttpRequest) -> bool:

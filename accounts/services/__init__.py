@@ -14,6 +14,7 @@ from accounts.services.organizations import (
     suspend_organization,
 )
 from accounts.services.people import (
+    disconnect_strangers,
     record_security_change,
     record_sign_up,
     register_user,
@@ -28,6 +29,7 @@ __all__ = [
     "accept_invitation",
     "change_role",
     "create_organization",
+    "disconnect_strangers",
     "invite_member",
     "make_staff",
     "record_security_change",

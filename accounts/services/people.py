@@ -1,8 +1,10 @@
 """Accounts: made, changed, suspended."""
 
 import zoneinfo
+from collections.abc import Collection
 
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.utils import timezone
 
@@ -43,6 +45,17 @@ def record_security_change(*, user: User, what: str, by: User) -> None:
     record_event(
         "user.security_changed", subject=user.ref, thread=user.ref, by=by, payload={"what": what}
     )
+
+
+@transaction.atomic
+def disconnect_strangers(*, user: User, proved: Collection[tuple[str, str]], by: User) -> None:
+    """Take from an account, whose owner has just become known, every institution but those
+    `proved` in the session that made them known: (provider, uid) each.
+    """
+    for account in SocialAccount.objects.filter(user=user):
+        if (account.provider, account.uid) not in proved:
+            account.delete()
+            record_security_change(user=user, what="account_disconnected", by=by)
 
 
 @transaction.atomic
