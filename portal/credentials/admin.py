@@ -360,8 +360,9 @@ class RevocationAdmin(Desk):
     @admin.display(description="Keys of")
     def chosen_by(self, case: Any) -> str:
         """Lists of kids may be long: their number is told."""
-        drill = "Drill. " if case.rehearsal else ""
-        return two_lines(f"{drill}{case.title}", case_report.in_words(case))
+        named = f"{'Drill. ' if case.rehearsal else ''}{case.title}".strip()
+        chosen = case_report.in_words(case)
+        return two_lines(named, chosen) if named else chosen
 
     @admin.display(description="Keys")
     def count_cell(self, case: Revocation) -> str:

@@ -42,6 +42,8 @@ class Step:
 
     @property
     def rate_words(self) -> str:
+        if not self.lately:
+            return f"No {self.unit}"
         if self.rate >= 1:
             return f"{self.rate:,.1f} {self.unit} a second"
         return f"{self.rate * 60:,.1f} {self.unit} a minute"
@@ -222,7 +224,7 @@ def told_at(case: Revocation, done: Headway) -> datetime | None:
 
 def heading(case: Revocation, done: Headway) -> str:
     """What the page's panel is called: nobody counts as told whose mail has not left."""
-    if case.paused_at and is_under_way(case, done):
+    if case.paused_at:
         return "Telling is paused"
     if done.counts[ItemStatus.FROZEN]:
         return "Marking keys"
@@ -235,7 +237,7 @@ def heading(case: Revocation, done: Headway) -> str:
 
 def page_heading(case: Revocation, done: Headway) -> str:
     """Without figures, which only the panel keeps true."""
-    if case.paused_at and is_under_way(case, done):
+    if case.paused_at:
         return "Revoked; telling is paused"
     if case.status == RevocationStatus.RUNNING:
         return "Revoked; partners are being told"

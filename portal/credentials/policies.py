@@ -13,6 +13,7 @@ from portal.credentials.selectors import KEEPERS, TO_PARTNERS
 from portal.credentials.targets import barred_grants, slot_is_in_no_case
 from portal.mail.selectors import have_to_leave
 from portal.verdict import Verdict, allow, deny
+from portal.webhooks.selectors import have_to_arrive
 
 MOST_LIVE_KEYS = 2  # of each kind
 _NOT_YOURS = deny("not_yours", "Only the holder of the grant can do this.")
@@ -226,12 +227,14 @@ def can_prove_revocation(user: User, revocation: Revocation) -> Verdict:
 
 
 def can_pause_revocation(user: User, revocation: Revocation) -> Verdict:
-    """Until the last mail has left: they are queued long before."""
+    """Until the last mail has left and the last webhook has arrived, queued long before."""
     may = can_revoke_in_bulk(user)
     if may and revocation.paused_at:
         return deny("paused", "It is paused already.")
     under_way = revocation.status in _UNDER_WAY
-    if may and not (under_way or have_to_leave(revocation.ref, TO_PARTNERS)):
+    if may and not (
+        under_way or have_to_leave(revocation.ref, TO_PARTNERS) or have_to_arrive(revocation.ref)
+    ):
         return deny("not_running", "There is nothing under way to pause.")
     return may
 

@@ -91,6 +91,11 @@ def told_about(ref: str) -> Told:
     return Told(**counted)
 
 
+def have_to_arrive(ref: str) -> bool:
+    """Whether events about one thing have not arrived so far, and are not given up."""
+    return Delivery.objects.filter(about=ref, delivered_at=None, dead_at=None).exists()
+
+
 def failing_about(ref: str) -> QuerySet[Delivery]:
     """Those that could not be delivered so far, what was given up first."""
     tried = Q(dead_at__isnull=False) | Q(last_status__isnull=False) | ~Q(last_error="")

@@ -49,6 +49,19 @@ def test_the_preview_says_who_is_hit_and_what_will_happen(desk, phase, keys, who
     assert response["Cache-Control"].find("no-store") >= 0
 
 
+def test_in_the_list_a_case_without_a_title_is_called_by_what_chose_its_keys(desk, phase, who):
+    make_key(phase, None)
+    case = previewed(phase, who)
+
+    def cell():
+        return re.search(r'<td class="field-chosen_by">(.*?)</td>', desk.get(CASES).text)[1]
+
+    chosen = f"Phase: {phase.ref}"
+    assert cell() == chosen
+    Revocation.objects.filter(pk=case.pk).update(title="Dump")
+    assert cell() == f'Dump<br><span class="soft">{chosen}</span>'
+
+
 def test_confirming_kills_at_once_with_no_worker_awake(desk, phase, who):
     _key, token = make_live_key(grant__application__phase=phase)
     case = previewed(phase, who)

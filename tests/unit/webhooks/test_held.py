@@ -6,6 +6,9 @@ import pytest
 from django.utils import timezone
 
 from portal.credentials import services as credentials
+from portal.credentials.headway import heading, headway
+from portal.errors import NotAllowed
+from portal.mail.models import OutgoingMail
 from portal.webhooks import selectors, services
 from portal.webhooks.models import Delivery
 from portal.webhooks.services import delivering
@@ -13,7 +16,7 @@ from portal.webhooks.transport import Answer
 from tests.factories.accounts import OrganizationFactory
 from tests.factories.cases import confirmed_case, finished_case
 from tests.factories.credentials import make_live_key
-from tests.factories.stories import WORKER, responder
+from tests.factories.stories import WORKER, again, responder
 from tests.factories.webhooks import EndpointFactory, receiver
 
 pytestmark = pytest.mark.django_db
@@ -105,3 +108,18 @@ def test_events_about_anything_else_are_not_held(by, key, server):
         another.ref: False,
     }
     assert deliver() == 1
+
+
+def test_a_pause_is_there_for_webhooks_alone(by, key, server):
+    """The last mail has left, and a partner's machine does not answer yet."""
+    case = finished_case(by, key)
+    OutgoingMail.objects.update(sent_at=timezone.now())
+    pause(case, by)
+    case = again(case)
+    assert heading(case, headway(case)) == "Telling is paused"
+    assert deliver() == 0
+    resume(case, by)
+    assert (deliver(), len(server.requests)) == (1, 1)
+    with pytest.raises(NotAllowed) as refused:
+        pause(case, by)
+    assert refused.value.code == "not_running"
