@@ -90,11 +90,17 @@ _STICKING_OUT = """() => {
 }"""
 
 
+# A link that is a whole card lies over the nearest box that holds it: never over the whole page.
+_OVER_ALL = """() => [...document.querySelectorAll(".cover")]
+  .filter((link) => link.offsetParent === document.body).map((link) => link.textContent.trim())"""
+
+
 def assert_fits(page: Page) -> None:
-    """The page does not scroll sideways, and nothing is cut off at its edge."""
+    """The page does not scroll sideways, and nothing is cut off at its edge or lies over all."""
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= page.viewport_size["width"], f"{page.url} is {wide} px wide"
     assert page.evaluate(_STICKING_OUT) == [], page.url
+    assert page.evaluate(_OVER_ALL) == [], page.url
 
 
 def keep_axe(page: Page) -> None:
