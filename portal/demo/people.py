@@ -14,7 +14,7 @@ MEMBERS = (9, 6)
 
 
 def make_staff(*, calendar: Calendar) -> dict[str, User]:
-    """Five people with one role each."""
+    """Six people with one role each."""
     with calendar.on_day(-110):
         return {
             role: services.make_staff(

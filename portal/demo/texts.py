@@ -11,6 +11,7 @@ STAFF = {
     "decider": ("dana.decider", "Dana Decider"),
     "programme_manager": ("pim.manager", "Pim Manager"),
     "incident_responder": ("ines.responder", "Ines Responder"),
+    "incident_lead": ("lena.lead", "Lena Lead"),  # the second person whom grave steps take
     "auditor": ("aldo.auditor", "Aldo Auditor"),
 }
 

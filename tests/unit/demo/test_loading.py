@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from accounts.enums import StaffRole
 from accounts.models import Organization, User
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
@@ -81,12 +82,10 @@ def test_three_phases_one_open_and_four_capabilities_over_three_tiers():
     assert counted(tiers) == {"standard": 2, "elevated": 1, "critical": 1}
 
 
-def test_two_organisations_and_five_staff_with_one_role_each():
+def test_two_organisations_and_six_staff_one_for_each_role():
     assert Organization.objects.count() == 2
     roles = User.objects.filter(is_staff=True).values_list("groups__name", flat=True)
-    assert counted(roles) == dict.fromkeys(
-        ["auditor", "decider", "incident_responder", "programme_manager", "reviewer"], 1
-    )
+    assert counted(roles) == dict.fromkeys(StaffRole.values, 1)
 
 
 def test_files_for_the_runner_are_private(world):
