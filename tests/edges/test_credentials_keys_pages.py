@@ -1,6 +1,5 @@
 """The holder's pages of a key: rotating, trying out, naming, asking for more, revoking."""
 
-import re
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +11,7 @@ from portal.credentials.services import (
     suspend_grant,
 )
 from portal.credentials.verification import explain, verify
+from tests.edges.keys import ANY_KEY, claim_page, revoke_page
 from tests.factories import stories
 from tests.factories.accounts import (
     MembershipFactory,
@@ -23,16 +23,6 @@ from tests.factories.accounts import (
 from tests.factories.credentials import GrantFactory, make_live_key
 
 pytestmark = pytest.mark.django_db
-ANY_KEY = re.compile(r"tpk_(?:live|test)_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}")
-
-
-def claim_page(key):
-    return f"/access/keys/{key.kid}/claim/"
-
-
-def revoke_page(key):
-    return f"/access/keys/{key.kid}/revoke/"
-
 
 # --- Rotating ---------------------------------------------------------------------------------
 

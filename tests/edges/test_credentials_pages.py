@@ -1,6 +1,5 @@
 """The holder's pages: access, claiming once, offers."""
 
-import re
 from datetime import timedelta
 
 import pytest
@@ -16,6 +15,7 @@ from portal.credentials.targets import Selector
 from portal.credentials.verification import explain, verify
 from portal.mail.models import OutgoingMail
 from portal.programs.services import halt_phase, publish_agreement
+from tests.edges.keys import ANY_KEY, claim_page, revoke_page
 from tests.factories import stories
 from tests.factories.accounts import (
     MembershipFactory,
@@ -28,16 +28,6 @@ from tests.factories.credentials import CredentialFactory, GrantFactory, make_li
 from tests.queries import statements
 
 pytestmark = pytest.mark.django_db
-ANY_KEY = re.compile(r"tpk_(?:live|test)_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}")
-
-
-def claim_page(key):
-    return f"/access/keys/{key.kid}/claim/"
-
-
-def revoke_page(key):
-    return f"/access/keys/{key.kid}/revoke/"
-
 
 # --- Access -----------------------------------------------------------------------------------
 
