@@ -11,6 +11,10 @@ MOST_OPEN_INVITATIONS = 50
 
 _NO_PERMISSION = deny("no_permission", "Your staff role does not include this.")
 _NOT_OWNER = deny("not_owner", "Only an owner of the organisation can do this.")
+_INVITER_MAY_NOT = deny(
+    "inviter_may_not",
+    "Whoever invited you can no longer invite. Ask an owner of the organisation to send it again.",
+)
 _LAST_OWNER = deny(
     "last_owner", "An organisation needs an owner. Make somebody else an owner first."
 )
@@ -41,7 +45,8 @@ def can_create_organization(user: User) -> Verdict:
 
 
 def can_view_organization(user: User, organization: Organization) -> Verdict:
-    if _role(user, organization) or is_staff_with(user, "accounts.view_organization"):
+    """Its people alone. Staff look in the admin, which asks for their second factor."""
+    if _role(user, organization):
         return allow()
     return deny("not_member", "There is no organisation of yours at this address.")
 
@@ -67,7 +72,8 @@ def can_invite_member(user: User, organization: Organization) -> Verdict:
 def can_withdraw_invitation(user: User, invitation: Invitation) -> Verdict:
     if _role(user, invitation.organization) != MemberRole.OWNER:
         return _NOT_OWNER
-    return _still_open(invitation)
+    standing = account_in_good_standing(user)
+    return _still_open(invitation) if standing else standing
 
 
 def can_resend_invitation(user: User, invitation: Invitation) -> Verdict:
@@ -76,7 +82,9 @@ def can_resend_invitation(user: User, invitation: Invitation) -> Verdict:
 
 
 def can_accept_invitation(user: User, invitation: Invitation) -> Verdict:
-    """Signed in with the very address that was invited, and that address verified."""
+    """Signed in with the very address that was invited, and that address verified, while whoever
+    invited still may.
+    """
     if not has_verified_address(user, invitation.email):
         return no_invitation_for(user)
     standing = account_in_good_standing(user)
@@ -86,7 +94,10 @@ def can_accept_invitation(user: User, invitation: Invitation) -> Verdict:
         return deny("invitation_expired", "The invitation has run out. Ask for it to be re-sent.")
     if invitation.organization.suspended_at:
         return deny("organization_suspended", "This organisation is suspended at present.")
-    return _still_open(invitation)
+    open_still = _still_open(invitation)
+    if open_still and not _owner_in_good_standing(invitation.invited_by, invitation.organization):
+        return _INVITER_MAY_NOT
+    return open_still
 
 
 def no_invitation_for(user: User) -> Verdict:
@@ -106,10 +117,15 @@ def can_change_role(user: User, membership: Membership) -> Verdict:
 
 
 def can_remove_member(user: User, membership: Membership) -> Verdict:
-    """Owners remove anyone; everyone may leave; an owner must remain."""
-    leaves = membership.user_id == user.pk
-    if not leaves and _role(user, membership.organization) != MemberRole.OWNER:
-        return _NOT_OWNER
+    """Owners remove anyone, unless their account is suspended: a stolen one must not put its
+    colleagues out. Everyone may leave; an owner must remain.
+    """
+    if membership.user_id != user.pk:
+        if _role(user, membership.organization) != MemberRole.OWNER:
+            return _NOT_OWNER
+        standing = account_in_good_standing(user)
+        if not standing:
+            return standing
     return _LAST_OWNER if _is_last_owner(membership) else allow()
 
 
@@ -131,6 +147,8 @@ def can_suspend_user(user: User, person: User) -> Verdict:
 def can_reinstate_user(user: User, person: User) -> Verdict:
     if not is_staff_with(user, "accounts.suspend_user"):
         return _NO_PERMISSION
+    if person.is_superuser and not user.is_superuser:
+        return deny("superuser", "Only a superuser can reinstate a superuser.")
     if not person.suspended_at:
         return deny("not_suspended", "This account is not suspended.")
     return allow()

@@ -41,11 +41,11 @@ def invite_member(*, organization_id: int, email: str, role: MemberRole, by: Use
 
 @transaction.atomic
 def resend_invitation(*, invitation_id: int, by: User) -> Invitation:
-    """Mail it once more and start its time anew."""
+    """Mail it once more and start its time anew; from now on it is `by` who invites."""
     invitation = _locked(invitation_id)
     policies.can_resend_invitation(by, invitation).enforce()
-    invitation.expires_at = timezone.now() + OPEN_FOR
-    invitation.save(update_fields=["expires_at"])
+    invitation.expires_at, invitation.invited_by = timezone.now() + OPEN_FOR, by
+    invitation.save(update_fields=["expires_at", "invited_by"])
     _record("membership.invitation_sent_again", invitation, by)
     notices.member_invited(invitation)
     return invitation

@@ -168,6 +168,12 @@ def test_a_role_is_changed_by_an_owner_alone(client, owner, organization):
     assert member.role == "signing_official"
 
 
+def test_staff_see_an_organization_in_the_admin_alone(client, organization):
+    """Its page asks for no second factor, and tells more of it than any role includes."""
+    client.force_login(UserFactory(is_staff=True, permissions=["accounts.view_organization"]))
+    assert client.get(url("organization", organization)).status_code == 404
+
+
 def test_a_colleague_is_removed_after_a_question(client, owner, organization):
     member = MembershipFactory(organization=organization, role=MemberRole.MEMBER)
     where = url("remove_member", organization, member.user)

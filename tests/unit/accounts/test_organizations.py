@@ -166,6 +166,21 @@ def test_sending_again_starts_the_time_anew(organization, owner):
     assert OutgoingMail.objects.count() == 2
 
 
+def test_sent_again_by_a_colleague_it_is_the_colleagues(organization, owner):
+    """Who invited first may be gone by then."""
+    invitation = invite(organization, owner)
+    colleague = MembershipFactory(organization=organization).user
+    services.remove_member(membership_id=organization.memberships.get(user=owner).pk, by=colleague)
+    ada = PersonFactory(email="ada@example.org")
+    with pytest.raises(NotAllowed) as refused:
+        services.accept_invitation(invitation_id=invitation.pk, by=ada)
+    assert refused.value.code == "inviter_may_not"
+    services.resend_invitation(invitation_id=invitation.pk, by=colleague)
+    joined = services.accept_invitation(invitation_id=invitation.pk, by=ada)
+    invitation.refresh_from_db()
+    assert (joined.user, invitation.invited_by) == (ada, colleague)
+
+
 def test_a_withdrawn_invitation_frees_the_address(organization, owner):
     invitation = invite(organization, owner)
     with written() as lines:
