@@ -4,7 +4,9 @@ import base64
 import logging
 import smtplib
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 # Allauth tells us of these after commit, when it is too late: accounts.guarded has recorded them.
 _RECORDED_BEFORE = {"totp_activated", "recovery_codes_generated"}
 
+_PORTAL = "Trusted Access"
 _SENT = "account/messages/email_confirmation_sent.txt"
 _MAIL_FAILED = (
     "The mail could not be sent just now. Nothing you entered is lost: wait a minute, then ask "
@@ -103,9 +106,12 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Codes are mailed at once and never stored. A mail server that fails is told, alike for
         known and unknown addresses, and costs nothing but another click.
+
+        They name the portal as its other mails do, not by the host that was asked.
         """
+        site = SimpleNamespace(name=_PORTAL, domain=urlsplit(settings.BASE_URL).netloc)
         try:
-            super().send_mail(template_prefix, email, context)
+            super().send_mail(template_prefix, email, {"current_site": site} | context)
         except (smtplib.SMTPException, OSError) as error:
             log.warning("mail: %s not sent: %s", template_prefix, type(error).__name__)
             self.request.portal_mail_failed = True

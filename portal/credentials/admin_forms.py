@@ -63,7 +63,7 @@ class AimForm(forms.Form):
     )
     text = forms.CharField(
         label="Which one",
-        help_text="Part of its name or address, or its reference. Leave it empty to see the first.",
+        help_text="Part of its name or address, or its reference. Leave it empty for a list.",
         required=False,
         max_length=254,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),

@@ -22,6 +22,7 @@ from portal.programs.models import (
     Question,
     RolloutPhase,
 )
+from portal.programs.offers import CLOSED, NOT_OPEN
 from portal.programs.selectors import current_agreement
 
 _EDIT = "programs.change_rolloutphase"
@@ -164,7 +165,14 @@ class RolloutPhaseAdmin(SettingAdmin):
     readonly_fields = ("ref", "halted_at", "halted_by")
     fieldsets = (
         (None, {"fields": ("release", "order", "name", "audience")}),
-        ("Applications", {"fields": ("opens_at", "closes_at", "capacity", "review_days")}),
+        (
+            "Applications",
+            {
+                "fields": ("opens_at", "closes_at", "capacity", "review_days"),
+                "description": "The phase takes applications from the one moment to the other, by"
+                " itself. To open it now, give today and now; without a moment it stays closed.",
+            },
+        ),
         ("What it may give", {"fields": ("capabilities",)}),
         (
             "Limits of each grant",
@@ -210,7 +218,10 @@ class RolloutPhaseAdmin(SettingAdmin):
         if phase.halted_at:
             return _pill("halted", "Halted")
         takes = policies.phase_is_open(phase)
-        return _pill("open", "Open") if takes else _pill("closed", "Closed")
+        if takes:
+            return _pill("open", "Open")
+        status, label = CLOSED.get(takes.code, NOT_OPEN)
+        return _pill(status, label)
 
 
 @admin.register(AgreementVersion)

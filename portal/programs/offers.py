@@ -7,12 +7,12 @@ from portal.programs.models import ModelRelease, Question, RolloutPhase
 from portal.programs.policies import phase_is_open
 
 # What a refusal of phase_is_open looks like beside the phase's name: (state, words).
-_CLOSED = {
+CLOSED = {
     "not_yet_open": ("scheduled", "Opens later"),
     "phase_halted": ("halted", "Paused"),
     "closed": ("locked", "Closed"),
 }
-_NOT_OPEN = ("locked", "Not open")
+NOT_OPEN = ("locked", "Not open")
 _ORDER = ("open", "waitlisted", "scheduled", "halted", "locked")
 
 
@@ -58,7 +58,7 @@ def offer(phase: RolloutPhase, *, taken: int) -> Offer:
     if verdict:
         status, label = ("open", "Open") if left else ("waitlisted", "Waiting list")
     else:
-        status, label = _CLOSED.get(verdict.code, _NOT_OPEN)
+        status, label = CLOSED.get(verdict.code, NOT_OPEN)
     questions = list(phase.questions.all())
     return Offer(
         phase=phase,

@@ -2,6 +2,7 @@
 
 import re
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -44,11 +45,13 @@ def words(response):
     return " ".join(re.sub(r"<[^>]+>", " ", text).split())
 
 
-def test_signing_up_asks_name_and_code_and_then_signs_in(client, mailoutbox):
+def test_signing_up_asks_name_and_code_and_then_signs_in(client, mailoutbox, settings):
     answer = client.post(SIGNUP, NEW)
     assert (answer.status_code, answer.url) == (302, CODE)
     assert "_auth_user_id" not in client.session
     (mail,) = mailoutbox
+    assert mail.body.startswith("Hello from Trusted Access!")
+    assert urlsplit(settings.BASE_URL).netloc in mail.body
     assert mail.to == ["ada@example.org"]
     answer = client.post(CODE, {"code": mailed_code(mail)})
     ada = User.objects.get(email="ada@example.org")

@@ -1,7 +1,11 @@
 """Programme managers write a programme down, publish it, halt and resume its phases."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from django.contrib import admin
+from django.utils import timezone
 
 from portal.audit.selectors import events_about, timeline
 from portal.credentials.verification import explain
@@ -302,3 +306,13 @@ def test_others_publish_halt_and_resume_nothing(client, role):
     assert client.post(f"{PHASES}{phase.ref}/change/", {"capacity": 99}).status_code == 403
     assert again(phase).halted_at is None
     assert client.get(f"{PHASES}{phase.ref}/change/").status_code == (200 if role else 403)
+
+
+def test_the_list_of_phases_says_what_the_public_reads(desk):
+    now = timezone.now()
+    release = ModelReleaseFactory(published_at=now)
+    for order, opens in enumerate((now - timedelta(days=1), now + timedelta(days=1), None), 1):
+        RolloutPhaseFactory(release=release, order=order, opens_at=opens)
+    cells = re.findall(r'class="field-standing">(.*?)</td>', desk.get(PHASES).text, re.DOTALL)
+    said = [re.sub(r"<[^>]+>", "", cell).strip() for cell in cells]
+    assert said == ["Open", "Opens later", "Not open"]
