@@ -1,12 +1,18 @@
-"""What the preview of a case shows of its mails: to whom they go, and one as it will be sent."""
+"""What the preview of a case, or of a re-issue after it, shows of its mails: to whom they go, and
+one as it will be sent.
+"""
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+from django.utils import timezone
+
 from portal.credentials.case_mails import Mails, ToPartner, to_partners
 from portal.credentials.enums import RevocationStatus
-from portal.credentials.mail_words import Theirs, words_of_revoked
-from portal.credentials.models import Credential, Revocation
-from portal.credentials.selectors import KEYS_REVOKED, keepers_of
+from portal.credentials.lifecycle import CLAIM_WITHIN
+from portal.credentials.mail_words import Theirs, words_of_reissued, words_of_revoked
+from portal.credentials.models import Credential, ReissueItem, Revocation
+from portal.credentials.selectors import KEYS_REISSUED, KEYS_REVOKED, keepers_of
 from portal.mail.letters import Letter, letter
 
 _UNDECIDED = (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND)
@@ -44,3 +50,27 @@ def _sample(case: Revocation, partner: int | None) -> tuple[str, Letter]:
     theirs = Theirs(keeper or person, one.grant, list(whose.values_list("kid", flat=True)))
     words = words_of_revoked(organization, theirs, reason=case.reason, case=case.ref)
     return theirs.person.email, letter(KEYS_REVOKED, words)
+
+
+def mails_before_reissue(items: QuerySet[ReissueItem], mails: Mails) -> Post | None:
+    """Of the items of an undecided one that are to get a slot."""
+    if not mails:
+        return None
+    to, words = _sample_of_slots(items, max(mails, key=lambda partner: mails[partner]))
+    shown = to_partners(items, mails)
+    return Post(shown, len(mails) - len(shown), to, words)
+
+
+def _sample_of_slots(items: QuerySet[ReissueItem], partner: int | None) -> tuple[str, Letter]:
+    """The ids of keys that are still to be made nobody knows: each says whose place it takes."""
+    slots = items.filter(grant__organization=partner).order_by("pk")
+    one = slots.select_related("grant__organization", "grant__holder", "grant__phase__release")[0]
+    organization, person = one.grant.organization, one.grant.holder
+    keeper = keepers_of(organization).order_by("pk").first() if organization else None
+    whose = slots if keeper else slots.filter(grant__holder=person)
+    rows = list(whose.values_list("credential__kid", "grant__ends_at"))
+    until = min(timezone.now() + CLAIM_WITHIN, *(ends for _kid, ends in rows))
+    kids = [f"(a new id, in place of {kid})" for kid, _ends in rows]
+    theirs = Theirs(keeper or person, one.grant, kids, until)
+    words = words_of_reissued(organization, theirs)
+    return theirs.person.email, letter(KEYS_REISSUED, words)

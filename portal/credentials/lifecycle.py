@@ -1,11 +1,14 @@
 """State machines of grants, credentials and revocations, as data."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from portal.credentials.enums import CredentialStatus as C
 from portal.credentials.enums import GrantStatus as G
 from portal.credentials.enums import ReissueStatus as I
 from portal.credentials.enums import RevocationStatus as R
+
+CLAIM_WITHIN = timedelta(days=7)
 
 GRANT_TRANSITIONS: Mapping[str, frozenset[str]] = {
     G.SCHEDULED: frozenset({G.ACTIVATING, G.ENDED, G.REVOKED, G.WITHDRAWN}),

@@ -43,6 +43,24 @@ def words_of_revoked(
     )
 
 
+def words_of_reissued(organization: Organization | None, theirs: Theirs) -> dict[str, Any]:
+    """Of new slots of a partner, as one person is told of them."""
+    count = len(theirs.kids)
+    return words_for(
+        theirs.grant,
+        to=theirs.person,
+        partner=organization.name if organization else "",
+        until=day(theirs.until),
+        kids=list(theirs.kids[:MOST_KIDS_TOLD]),
+        count=count,
+        more=max(count - MOST_KIDS_TOLD, 0),
+    )
+
+
+def day(when: object) -> str:
+    return f"{when:%-d %B %Y}"
+
+
 def case_url(ref: str) -> str:
     return f"{settings.BASE_URL}{reverse('credentials:case', args=[ref])}"
 

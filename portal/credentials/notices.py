@@ -13,11 +13,12 @@ from django.urls import reverse
 from accounts.models import Organization, User
 from portal.credentials.enums import RevocationReason
 from portal.credentials.mail_words import (
-    MOST_KIDS_TOLD,
     Theirs,
     Word,
     case_url,
+    day,
     words_for,
+    words_of_reissued,
     words_of_revoked,
 )
 from portal.credentials.models import Credential, Grant
@@ -27,7 +28,7 @@ from portal.mail.services import queue_mail, queue_mails, queue_mails_in_turn
 
 
 def key_ready(credential: Credential) -> None:
-    _tell(credential.grant, "key_ready", kid=credential.kid, until=_day(credential.expires_at))
+    _tell(credential.grant, "key_ready", kid=credential.kid, until=day(credential.expires_at))
 
 
 def keys_ready(credentials: list[Credential]) -> None:
@@ -41,7 +42,7 @@ def keys_ready(credentials: list[Credential]) -> None:
                     each.grant,
                     to=each.grant.holder,
                     kid=each.kid,
-                    until=_day(each.expires_at),
+                    until=day(each.expires_at),
                 ),
             )
             for each in credentials
@@ -84,21 +85,7 @@ def keys_reissued(
     organization: Organization | None, told: Sequence[Theirs], *, case: str, held: bool
 ) -> int:
     """One mail a person about all of their new slots after a case; returns how many mails."""
-    mails = [
-        (
-            each.person.email,
-            words_for(
-                each.grant,
-                to=each.person,
-                partner=organization.name if organization else "",
-                until=_day(each.until),
-                kids=list(each.kids[:MOST_KIDS_TOLD]),
-                count=len(each.kids),
-                more=max(len(each.kids) - MOST_KIDS_TOLD, 0),
-            ),
-        )
-        for each in told
-    ]
+    mails = [(each.person.email, words_of_reissued(organization, each)) for each in told]
     queue_mails_in_turn(template=KEYS_REISSUED, mails=mails, case=case, held=held)
     return len(mails)
 
@@ -139,7 +126,7 @@ def key_expiring(credential: Credential, *, now: datetime) -> None:
         credential,
         "key_expiring",
         days=math.ceil((ends - now) / timedelta(days=1)),
-        until=f"{_day(ends)}, {ends:%H:%M} UTC",
+        until=f"{day(ends)}, {ends:%H:%M} UTC",
         with_grant=credential.grant.ends_at <= ends,
         test=credential.kind == "test",
     )
@@ -170,10 +157,6 @@ def grant_ended(grant: Grant) -> None:
 
 def grant_revoked(grant: Grant, *, reason: str) -> None:
     _tell(grant, "grant_revoked", reason=RevocationReason(reason).label)
-
-
-def _day(when: object) -> str:
-    return f"{when:%-d %B %Y}"
 
 
 def _tell_keepers(

@@ -6,7 +6,8 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from portal.credentials.case_items import plain_cell
-from portal.credentials.case_mails import mails_about, to_partners
+from portal.credentials.case_letter import mails_before_reissue
+from portal.credentials.case_mails import mails_about
 from portal.credentials.case_report import Bars, bars_of
 from portal.credentials.enums import ReissueItemStatus as I
 from portal.credentials.enums import ReissueStatus as R
@@ -21,7 +22,7 @@ def overview(reissue: Reissue) -> dict[str, Any]:
     """The head of the page, in big plain numbers, and who gets none and why."""
     chosen = reissue.items.filter(status__in=[*COUNTED, I.DROPPED])
     mails = mails_about(chosen.order_by())
-    shown = to_partners(chosen.order_by(), mails) if reissue.status in _UNDECIDED else []
+    undecided = reissue.status in _UNDECIDED
     return {
         "heading": _heading(reissue),
         "numbers": _numbers(reissue),
@@ -32,8 +33,7 @@ def overview(reissue: Reissue) -> dict[str, Any]:
         "reasons": _reasons(reissue),
         "left_out": reissue.items.filter(status=I.LEFT_OUT).select_related("credential", "grant"),
         "mails": sum(mails.values()),
-        "mailed": shown,
-        "mailed_besides": len(mails) - len(shown),
+        "post": mails_before_reissue(chosen.order_by(), mails) if undecided else None,
     }
 
 

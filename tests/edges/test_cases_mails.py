@@ -6,11 +6,12 @@ from django.core import mail as outbox
 from portal.credentials import services
 from portal.credentials.services import preview_reissue
 from portal.credentials.targets import Selector
+from portal.mail.letters import letter
 from portal.mail.models import OutgoingMail
 from portal.mail.services import deliver_mail
 from tests.edges.test_accounts_sign_in import words
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
-from tests.factories.cases import finished_case, typed
+from tests.factories.cases import finish_reissue, finished_case, start_reissue, typed
 from tests.factories.credentials import make_live_key
 from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
 from tests.factories.reviews import staff
@@ -140,6 +141,30 @@ def test_the_preview_of_a_re_issue_says_who_gets_a_mail(desk, by, phase, partner
     key = live(phase, partner, UserFactory(email="only@salt.example"))
     reissue = preview_reissue(revocation_id=finished_case(by, key).pk, by=by)
     page = desk.get(f"/admin/credentials/reissue/{reissue.ref}/change/")
-    (told,) = page.context["mailed"]
+    post = page.context["post"]
+    (told,) = post.partners
     assert (told.mails, told.first) == (2, ["contact@salt.example", "only@salt.example"])
-    assert "Who will be mailed" in words(page)
+    for shown in ("The mail to contact@salt.example", "Subject: A new key is ready to claim"):
+        assert shown in words(page)
+    assert f"- (a new id, in place of {key.kid})" in post.letter.text
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_mail_of_a_re_issue_is_sent_as_the_preview_shows_it(desk, by, phase, partner, kept):
+    """But for the ids, which nobody knows before the keys are made."""
+    whose = partner if kept else None
+    person = UserFactory()
+    case = finished_case(by, *(live(phase, whose, person) for _ in range(2)))
+    OutgoingMail.objects.all().delete()
+    reissue = preview_reissue(revocation_id=case.pk, by=by)
+    post = desk.get(f"/admin/credentials/reissue/{reissue.ref}/change/").context["post"]
+    finish_reissue(start_reissue(reissue, by))
+    sent = OutgoingMail.objects.get(to=post.to)
+    was = letter(sent.template, sent.context)
+    assert post.letter.subject == was.subject == "2 new keys are ready to claim"
+
+    def without_ids(text):
+        return [line for line in text.splitlines() if not line.startswith("- ")]
+
+    assert without_ids(post.letter.text) == without_ids(was.text)
+    assert post.letter.text.count("\n- (a new id") == was.text.count("\n- ") == 2

@@ -11,9 +11,8 @@ from django.utils import timezone
 from portal.audit.services import Actor, record_events
 from portal.credentials import notices, tasks
 from portal.credentials.enums import CredentialStatus, GrantStatus
-from portal.credentials.lifecycle import CREDENTIAL_EVENT, GRANT_EVENT
+from portal.credentials.lifecycle import CLAIM_WITHIN, CREDENTIAL_EVENT, GRANT_EVENT
 from portal.credentials.models import Credential, Grant
-from portal.credentials.services.issuing import CLAIM_WITHIN
 from portal.doorbell import ring
 
 log = logging.getLogger(__name__)

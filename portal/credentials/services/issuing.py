@@ -9,7 +9,7 @@ from accounts.models import User
 from portal.audit.services import Actor
 from portal.credentials import notices, policies, tasks
 from portal.credentials.enums import CredentialStatus, GrantStatus
-from portal.credentials.lifecycle import CREDENTIAL_EVENT, OCCUPYING
+from portal.credentials.lifecycle import CLAIM_WITHIN, CREDENTIAL_EVENT, OCCUPYING
 from portal.credentials.models import Credential, Grant
 from portal.credentials.secrets import new_kid
 from portal.credentials.services.moving import (
@@ -21,7 +21,6 @@ from portal.credentials.services.moving import (
 )
 from portal.doorbell import ring_after_commit
 
-CLAIM_WITHIN = timedelta(days=7)
 MOST_ATTEMPTS = 5
 _FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)

@@ -18,12 +18,11 @@ from accounts.models import User
 from portal.audit.services import Actor, record_events
 from portal.credentials import tasks
 from portal.credentials.enums import CredentialStatus, ReissueItemStatus, ReissueStatus
-from portal.credentials.lifecycle import CREDENTIAL_EVENT
+from portal.credentials.lifecycle import CLAIM_WITHIN, CREDENTIAL_EVENT
 from portal.credentials.models import Credential, Grant, Reissue, ReissueItem, Revocation
 from portal.credentials.reissuable import refusals
 from portal.credentials.secrets import new_kid
 from portal.credentials.selectors import UNTOLD_SLOTS
-from portal.credentials.services.issuing import CLAIM_WITHIN
 from portal.credentials.services.leasing import LeaseLostError, held, take_lease
 from portal.credentials.services.moving import announce_birth, move_reissue
 from portal.credentials.services.telling_slots import of_the_same_partner, tell_some_of_slots

@@ -7,6 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from portal.credentials import selectors, tasks
+from portal.credentials.lifecycle import CLAIM_WITHIN
 from portal.credentials.models import Credential, Grant
 from portal.credentials.services import (
     issue_credential,
@@ -16,7 +17,7 @@ from portal.credentials.services import (
     revoke_credential,
     revoke_grant,
 )
-from portal.credentials.services.issuing import CLAIM_WITHIN, LONGEST_PAUSE
+from portal.credentials.services.issuing import LONGEST_PAUSE
 from portal.errors import NotAllowed
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
