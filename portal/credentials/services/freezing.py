@@ -24,7 +24,8 @@ def place_freeze(*, level: str, target: str, reason: str, by: User) -> Freeze:
     address or an organisation's whole name; of everything it is empty.
 
     What is frozen already stays so under the freeze that stands, which is returned. The lock
-    keeps it from being lifted in between.
+    keeps it from being lifted in between; and whoever asked to lift it did not know what is known
+    now, so a colleague lifts it only after it was asked for anew.
     """
     freeze_policies.can_freeze(by).enforce()
     aim = find_aim(level, target)
@@ -36,6 +37,8 @@ def place_freeze(*, level: str, target: str, reason: str, by: User) -> Freeze:
     )
     if is_new:
         _record("freeze.placed", freeze, by)
+    elif freeze.lift_asked_at:
+        _keep(freeze, by)
     return freeze
 
 
@@ -68,10 +71,14 @@ def keep_freeze(*, freeze_id: int, by: User) -> Freeze:
     """Decline the lift, or take one's own request back; lifting can be asked for anew."""
     freeze = _lock(freeze_id)
     freeze_policies.can_keep_freeze(by, freeze).enforce()
+    _keep(freeze, by)
+    return freeze
+
+
+def _keep(freeze: Freeze, by: User) -> None:
     freeze.lift_asked_at = freeze.lift_asked_by = None
     freeze.save(update_fields=["lift_asked_at", "lift_asked_by"])
     _record("freeze.kept", freeze, by)
-    return freeze
 
 
 def _lock(freeze_id: int) -> Freeze:

@@ -47,6 +47,30 @@ def test_placing_again_returns_the_one_that_stands():
     assert len(events(first)) == 1
 
 
+def from_a_prompt():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT portal_freeze('everything')")
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize("frozen_again", [lambda: place(reason="Another leak.").ref, from_a_prompt])
+def test_placing_again_ends_a_request_to_lift(frozen_again):
+    """Whoever freezes now knows what whoever asked did not: nobody lifts it on the old request."""
+    freeze = place()
+    services.ask_to_lift(freeze_id=freeze.pk, by=responder())
+    assert frozen_again() == freeze.ref
+    with pytest.raises(NotAllowed) as refused:
+        services.lift_freeze(freeze_id=freeze.pk, by=responder())
+    assert refused.value.code == "lift_not_asked"
+    assert [kind for kind, _actor, _payload in events(freeze)] == [
+        "freeze.placed",
+        "freeze.lift_asked",
+        "freeze.kept",
+    ]
+    frozen_again()
+    assert len(events(freeze)) == 3
+
+
 def test_what_was_lifted_can_be_frozen_anew():
     first = lifted()
     second = place()
