@@ -85,7 +85,8 @@ def _play_use(cast: Cast) -> None:
                 report=uuid4(), entries=entries, audience=cast.release.audience, by=SANDBOX
             )
             used = zip(working, entries, strict=True)
-            store_uses(uses={key.kid: now for key, entry in used if entry.requests})
+            known = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
+            store_uses(uses={key.kid: known for key, entry in used if entry.requests})
 
 
 def _used(key: Credential, day: date) -> credentials.Usage:

@@ -184,6 +184,15 @@ def test_ask_lift_and_keep_by_two_people(desk, who):
     assert "Every door refuses" not in text_of(lifted)
 
 
+def test_why_nothing_can_be_done_about_it_is_said_once_for_all(desk, who):
+    freeze = place()
+    services.ask_to_lift(freeze_id=freeze.pk, by=who)
+    services.lift_freeze(freeze_id=freeze.pk, by=responder())
+    text = text_of(desk.get(f"{FREEZES}{freeze.ref}/change/"))
+    said = "Ask to lift… Lift… Keep frozen… It is lifted already."
+    assert (said in text, text.count("It is lifted already.")) == (True, 1)
+
+
 @pytest.mark.parametrize(
     ("verb", "told"),
     [
