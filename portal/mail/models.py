@@ -32,6 +32,9 @@ class OutgoingMail(models.Model):
         default=0, db_default=0, help_text="How often a server said that it takes it for nobody"
     )
     next_attempt_at = models.DateTimeField(default=timezone.now)
+    turn_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its turn comes, where it is one of many in a line"
+    )
     dead_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=200, blank=True)
 

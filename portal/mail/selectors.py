@@ -2,9 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Case, Count, Max, Min, Q, QuerySet, When
+from django.conf import settings
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 
 from portal.mail.models import OutgoingMail
@@ -12,20 +15,36 @@ from portal.owed import Owed
 
 
 def unfinished_mail() -> Owed:
-    """Mails of a case are spread over time, and each is owed from when its turn comes. What a
-    person has paused is owed, and not late.
+    """Mails of a case are spread over time, and each is owed from when its turn comes. While about
+    as many leave as may, what else is due of cases waits on purpose, and is not late. What a person
+    has paused is owed, and not late.
     """
-    alive, free = Q(dead_at=None), Q(dead_at=None, held=False)
-    due = free & Q(next_attempt_at__lte=timezone.now())
-    spread = ~Q(case="") & Q(attempts=0)
-    owed_since = Case(When(spread, then="next_attempt_at"), default="queued_at")
-    found = OutgoingMail.objects.filter(sent_at=None).aggregate(
+    unsent, alive = OutgoingMail.objects.filter(sent_at=None), Q(dead_at=None)
+    late = _late()
+    found = unsent.aggregate(
         waiting=Count("pk", filter=alive),
-        since=Min(owed_since, filter=due | free & ~spread),
-        due_since=Min("next_attempt_at", filter=due),
         dead=Count("pk", filter=~alive),
+        of_cases=Count("pk", filter=alive & ~Q(case="")),
+        **late,
     )
+    if found.pop("of_cases") and left_within_a_minute() * 2 >= settings.MAILS_PER_MINUTE:
+        found |= unsent.filter(case="").aggregate(**late)
     return Owed(**found)
+
+
+def _late() -> dict[str, Min]:
+    free, now = Q(dead_at=None, held=False), timezone.now()
+    owed_at = Coalesce("turn_at", "queued_at")
+    return {
+        "since": Min(owed_at, filter=free & Q(LessThanOrEqual(owed_at, now))),
+        "due_since": Min("next_attempt_at", filter=free & Q(next_attempt_at__lte=now)),
+    }
+
+
+def left_within_a_minute() -> int:
+    """How many mails of cases: so many may, and no more."""
+    lately = timezone.now() - timedelta(minutes=1)
+    return OutgoingMail.objects.filter(~Q(case=""), sent_at__gt=lately).count()
 
 
 @dataclass(frozen=True, slots=True)

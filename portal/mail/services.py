@@ -20,6 +20,7 @@ from portal.doorbell import ring, ring_after_commit
 from portal.mail import policies
 from portal.mail.letters import as_html, letter
 from portal.mail.models import OutgoingMail
+from portal.mail.selectors import left_within_a_minute
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +86,10 @@ def queue_mails_in_turn(
     ).aggregate(at=Max("next_attempt_at"))["at"]
     first = max(now, last + gap) if last else now
     about = {"template": template, "case": case, "held": held}
+    turns = (first + gap * place for place in range(len(mails)))
     OutgoingMail.objects.bulk_create(
-        OutgoingMail(to=to, context=context, next_attempt_at=first + gap * place, **about)
-        for place, (to, context) in enumerate(mails)
+        OutgoingMail(to=to, context=context, next_attempt_at=turn, turn_at=turn, **about)
+        for turn, (to, context) in zip(turns, mails, strict=True)
     )
     if first <= now and not held:
         ring_after_commit(deliver)
@@ -110,11 +112,12 @@ def release_mails(*, case: str) -> None:
     """Let go what is held of a case: in the old order, in new slots from now on."""
     from portal.mail.tasks import deliver_queued as deliver  # noqa: PLC0415 - as above
 
-    params: list[Any] = [timezone.now(), _gap(), case]
+    params: list[Any] = [timezone.now(), _gap()] * 2 + [case]
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {OutgoingMail._meta.db_table} AS mail"  # noqa: S608 - our own table's name
-            " SET held = false, next_attempt_at = %s + line.place * %s"
+            " SET held = false, next_attempt_at = %s + line.place * %s,"
+            "  turn_at = %s + line.place * %s"
             " FROM (SELECT id, row_number() OVER (ORDER BY next_attempt_at, id) - 1 AS place"
             f"  FROM {OutgoingMail._meta.db_table}"
             '  WHERE "case" = %s AND NOT ("case" = \'\') AND held) AS line'
@@ -159,9 +162,7 @@ def _may_leave() -> bool:
     """Whether one more of a case may: after an outage very many are due at once. Asked before
     each, as other workers send, too.
     """
-    lately = timezone.now() - timedelta(minutes=1)
-    left = OutgoingMail.objects.filter(~Q(case=""), sent_at__gt=lately)
-    return left.count() < settings.MAILS_PER_MINUTE
+    return left_within_a_minute() < settings.MAILS_PER_MINUTE
 
 
 @transaction.atomic
@@ -216,8 +217,8 @@ def retry_mail(*, mail_id: int, by: policies.Permitted) -> OutgoingMail:
     mail = OutgoingMail.objects.select_for_update().get(pk=mail_id)
     policies.can_retry_mail(by, mail).enforce()
     mail.dead_at, mail.attempts, mail.refusals = None, 0, 0
-    mail.next_attempt_at = timezone.now()
-    mail.save(update_fields=["dead_at", "attempts", "refusals", "next_attempt_at"])
+    mail.next_attempt_at = mail.turn_at = timezone.now()  # nobody owed it any longer
+    mail.save(update_fields=["dead_at", "attempts", "refusals", "next_attempt_at", "turn_at"])
     record_event("mail.retried", subject=mail.ref, thread=mail.ref, by=by)
     ring_after_commit(deliver, mail.pk)
     return mail

@@ -40,6 +40,7 @@ def minutes_ago(minutes):
     then = timedelta(minutes=minutes)
     for mail in OutgoingMail.objects.all():
         mail.next_attempt_at, mail.queued_at = mail.next_attempt_at - then, mail.queued_at - then
+        mail.turn_at -= then
         mail.save()
 
 
@@ -109,6 +110,35 @@ def test_released_after_an_hour_they_leave_in_new_slots_and_in_the_old_order():
     assert services.deliver_queued() == 1
     assert sent() == ["0@example.org"]
     assert OutgoingMail.objects.get(held=True) == other
+
+
+def test_a_mail_that_fails_at_its_turn_is_owed_since_then_and_not_since_all_were_queued(settings):
+    no_server(settings)
+    mails = in_turn(60)
+    minutes_ago(9)
+    services.deliver_mail(mail_id=mails[-7].pk)
+    assert unfinished_mail().since == OutgoingMail.objects.get(pk=mails[0].pk).turn_at
+    OutgoingMail.objects.filter(pk__in=[mail.pk for mail in mails[:-7]]).delete()
+    assert unfinished_mail().oldest_seconds < 60  # and not nine minutes
+    assert OutgoingMail.objects.get(pk=mails[-7].pk).attempts == 1
+
+
+def test_while_as_many_leave_as_may_the_others_that_are_due_are_not_late():
+    """Two cases at once, or after an outage: what is due waits for those before it."""
+    in_turn(6)
+    in_turn(6, case="CASE-BCDEFGHJ")
+    minutes_ago(2)
+    assert unfinished_mail().oldest_seconds >= 120
+    assert services.deliver_queued() == 6
+    owed = unfinished_mail()
+    assert (owed.waiting, owed.since, owed.due_since) == (6, None, None)
+    services.queue_mail(to="ada@example.org", template=SUSPENDED, context=CONTEXT)
+    assert unfinished_mail().since is not None  # any other mail leaves at once
+    OutgoingMail.objects.filter(case="").delete()
+    OutgoingMail.objects.filter(sent_at__isnull=False).update(
+        sent_at=timezone.now() - timedelta(minutes=2)
+    )
+    assert unfinished_mail().oldest_seconds >= 90  # now nobody sends
 
 
 def test_one_that_was_given_up_and_is_tried_again_is_held_too(settings):
