@@ -37,7 +37,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Read and sign the current terms to take the place up.",
     ),
     S.GRANTED: (
-        "You have access.",
+        "It is granted. Your access page says what works now.",
         "Your keys, what they may do and whether they work stand on the access page.",
     ),
     S.LAPSED: (

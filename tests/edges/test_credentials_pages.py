@@ -277,12 +277,13 @@ def test_an_offer_is_taken_by_signing(client, offered):
     terms = offered.phase.release.agreements.first()
     text = client.get(page).content.decode()
     assert terms.sha256 in text
-    assert "Read the terms and take the place" in (
-        client.get(f"/applications/{offered.ref}/").content.decode()
-    )
+    for place in (f"/applications/{offered.ref}/", "/access/"):
+        there = client.get(place).content.decode()
+        assert ("Read the terms and take the place" in there, page in there) == (True, True)
     answer = client.post(page, {"signed_name": "A. Person", "sha256": terms.sha256})
     assert answer.url == "/access/"
     assert stories.again(offered).status == "granted"
+    assert page not in client.get("/access/").content.decode()
     assert client.get(page).status_code == 403
 
 

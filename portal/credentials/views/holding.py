@@ -9,6 +9,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import SignedInRequest
+from portal.applications.enums import ApplicationStatus
+from portal.applications.selectors import own_applications
 from portal.credentials.forms import CheckForm, NameForm
 from portal.credentials.holdings import ADVICE, holdings
 from portal.credentials.models import Credential
@@ -29,7 +31,12 @@ def access(request: SignedInRequest) -> HttpResponse:
     """Grants and keys; while something is being prepared, script asks again by itself."""
     page = Paginator(visible_grants(request.user), A_PAGE).get_page(request.GET.get("page"))
     held = holdings(page, request.user)
-    context = {"page": page, "holdings": held, "preparing": any(each.preparing for each in held)}
+    context = {
+        "page": page,
+        "holdings": held,
+        "preparing": any(each.preparing for each in held),
+        "offers": own_applications(request.user).filter(status=ApplicationStatus.APPROVED),
+    }
     return render(request, "credentials/access.html", context)
 
 
