@@ -19,6 +19,10 @@ from portal.redaction import redact
 
 _LONGEST = 100_000  # letters of references to as many as one criterion may name
 _NO_TEXT = "This is not a text file. Save it as CSV in UTF-8."
+_NO_TABLE = (
+    "This cannot be read as a table: a quotation mark is out of place. Correct it, or leave only"
+    " the key ids."
+)
 _AROUND_KIDS = ",;:\"'`"
 _ANY = "Several may be chosen, and one has to fit; none is any."
 _SEVERAL = "Of several, with ; between them, one has to fit."
@@ -228,7 +232,7 @@ class SelectorForm(forms.Form):
             kids, odd = pick_kids(column_of_kids(text))
             self._filed = read_lines(text)
         except csv.Error:
-            raise forms.ValidationError(_NO_TEXT) from None
+            raise forms.ValidationError(_NO_TABLE) from None
         if odd and not self.data.get("skip_odd"):
             raise forms.ValidationError(f"{_lines(odd)} of the file not a key id. Correct it.")
         return kids

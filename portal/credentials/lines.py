@@ -129,6 +129,17 @@ def column_of_kids(text: str) -> str:
         names = [name.strip().strip('"').lower() for name in (lines or [""])[0].split(separator)]
         index = next((names.index(name) for name in _NAMES_OF_KIDS if name in names), None)
         if index is not None:
-            rows = csv.reader(lines[1:], delimiter=separator)
+            rows = _rows_of(lines[1:], separator)
             return "\n".join(["", *(row[index] if len(row) > index else "" for row in rows)])
     return text
+
+
+def _rows_of(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Raises csv.Error where a stray quotation mark swallows lines with keys on them: they would be
+    somebody's words, in no case, and go on working.
+    """
+    for row in csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True):
+        for cell in row:
+            if "\n" in cell and any(map(is_kid, split_kids(cell))):
+                raise csv.Error("a quotation mark is open over several lines with keys on them")
+        yield row

@@ -1,5 +1,7 @@
 """A list of keys from anywhere: each line is answered, none is kept that may be a secret."""
 
+import csv
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -76,3 +78,18 @@ def test_a_hundred_thousand_lines_cost_one_statement():
         answers = read_lines(text).answers()
     assert len(captured) == 1
     assert counted(answers) == [("hit", 1), ("unknown", 99_999)]
+
+
+@pytest.mark.parametrize("closed", ["", '"'], ids=["left open", "closed on a later line"])
+def test_a_stray_quote_swallows_no_keys(closed):
+    """They would be taken for somebody's words, stay out of the case, and live."""
+    keys = [make_live_key()[0].kid for _ in range(3)]
+    text = f'kid,note\n{keys[0]},"seen\n{keys[1]},seen\n{keys[2]},seen{closed}\n'
+    with pytest.raises(csv.Error):
+        read_lines(text)
+
+
+def test_words_on_several_lines_in_quotes_are_words():
+    first, second = (make_live_key()[0].kid for _ in range(2))
+    text = f'kid,note\n{first},"seen,\nand ""shared"""\n{second},\n'
+    assert [kid for _number, kid in read_lines(text).found] == [first, second]
