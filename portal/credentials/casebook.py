@@ -62,11 +62,19 @@ def judge_grant(grant: Grant, keys: list[tuple[Credential, Verdict]]) -> Judgeme
         wrong = Judgement("failed", "Works, and should not")
         return wrong if working else Judgement("ended", "No access")
     if not claimed:
-        return Judgement("waiting", "No key claimed")
+        return _without_claimed([key for key, _said in keys])
     if len(working) == len(claimed):
         return Judgement("active", "Works")
     first = next(said for _key, said in claimed if not said)
     return Judgement("blocked", "Blocked", first.reason, first.code)
+
+
+def _without_claimed(keys: list[Credential]) -> Judgement:
+    """Nobody has claimed one yet; or there were keys, and what ended the last of them."""
+    if not keys or any(key.is_live for key in keys):
+        return Judgement("waiting", "No key claimed")
+    last = max(keys, key=lambda key: key.pk)
+    return Judgement("ended", f"No key left: {last.get_status_display().lower()}")
 
 
 def judge_grants(grants: Iterable[Grant]) -> None:

@@ -43,6 +43,17 @@ def test_the_list_of_grants_shows_desired_beside_enforced(desk, phase):
     assert "Blocked" not in rows[working.ref]
 
 
+def test_of_a_grant_whose_keys_are_over_it_is_said_how_they_ended(desk, keys, who):
+    grant = keys[0].grant
+    services.revoke_credential(kid=keys[0].kid, reason="misuse", by=who)
+    for page in (f"{GRANTS}{grant.ref}/change/", GRANTS):
+        assert "No key left: revoked" in desk.get(page).text
+    services.allow_new_keys(grant_id=grant.pk, by=who)
+    services.request_credential(grant_id=grant.pk, by=grant.holder)
+    page = desk.get(f"{GRANTS}{grant.ref}/change/").text
+    assert ("No key claimed" in page, "No key left" in page) == (True, False)
+
+
 def test_the_code_a_partner_quotes_stands_on_the_pages_of_key_and_grant(desk, phase):
     key, _token = make_live_key(grant__application__phase=phase)
     pages = [f"{KEYS}{key.kid}/change/", f"{GRANTS}{key.grant.ref}/change/"]
