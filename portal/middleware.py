@@ -24,6 +24,7 @@ from portal.errors import DomainError
 from portal.metrics import note_request
 from portal.refusals import refusal_of
 from portal.request_id import believed, request_id
+from portal.sparingly import Sparingly
 from portal.views import method_not_allowed
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -56,17 +57,22 @@ class AccessMiddleware:
     """Counts each page and writes one line about it.
 
     Machines ask by the thousand, and their answers are counted by reason where they are given; of
-    what they and probes ask, only what failed here is told.
+    what they and probes ask, only what failed here is told, and a 503, which all of them get for as
+    long as an outage lasts, once a second.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self._outages = Sparingly()
+
+    def _is_told(self, status: int) -> bool:
+        return status >= 500 and (status != 503 or self._outages.turn() is not None)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
         response = self.get_response(request)
         often = request.path_info.startswith(_ASKED_OFTEN)
-        if often and response.status_code < 500:
+        if often and not self._is_told(response.status_code):
             return response
         seconds = time.perf_counter() - began
         match = request.resolver_match

@@ -10,7 +10,6 @@ by side.
 import functools
 import io
 import json
-import logging
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -28,10 +27,9 @@ from portal.gateway import answers
 from portal.gateway.asking import FORM, OPEN_PLACES, bearer_of, scopes_of
 from portal.gateway.authentication import authenticate
 from portal.gateway.noting import note_yes
+from portal.gateway.outage import tell_outage
 from portal.metrics import note_decision
 from portal.request_id import believed, under
-
-log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 Found = tuple[Headers, bytes]
@@ -74,7 +72,7 @@ def quick(application: Application) -> Application:
 def _tell_outage(door: str, name: str, error: Exception) -> str:
     """As the long way does: under an id, which it returns, that the caller is told as well."""
     with under(name):
-        log.warning("no answer from the database: %s", type(error).__name__, extra={"door": door})
+        tell_outage(door, error)
     return name
 
 

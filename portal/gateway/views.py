@@ -20,6 +20,7 @@ from portal.gateway import answers, asking, limits, sandbox, tokens
 from portal.gateway.authentication import Caller, authenticate
 from portal.gateway.metering import Meter, allowance_of
 from portal.gateway.noting import note_yes
+from portal.gateway.outage import tell_outage
 from portal.gateway.selectors import sandbox_audience
 from portal.metrics import note_decision
 
@@ -61,9 +62,7 @@ def _failing_closed(view: View, door: str) -> View:
             return view(request, *args, **kwargs)
         except (DatabaseError, InterfaceError) as error:
             request.META[CODE] = "unavailable"
-            log.warning(
-                "no answer from the database: %s", type(error).__name__, extra={"door": door}
-            )
+            tell_outage(door, error)
             return answers.unavailable()
         except (SuspiciousOperation, UnreadablePostError):
             request.META[CODE] = "malformed_request"

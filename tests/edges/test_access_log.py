@@ -1,9 +1,12 @@
 """One line a page, and of machines' questions only what failed here."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError
 
+from portal import sparingly
 from portal.gateway import views
 from tests.factories.accounts import PersonFactory
 from tests.meta.surface import signed_in
@@ -61,6 +64,17 @@ def test_unless_they_failed_here(client, lines, monkeypatch):
     monkeypatch.setattr(views, "authenticate", broken)
     client.post("/oauth/introspect?token=tpk_live_0123456789abcdef_x")
     assert lines() == [("ERROR", "POST", "introspect", "", 500, "")]
+
+
+def test_that_nothing_can_be_answered_is_told_of_machines_once_a_second(client, lines, monkeypatch):
+    def down(*_asked, within):
+        raise OperationalError
+
+    monkeypatch.setattr(sparingly, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(views, "authenticate", down)
+    for _ in range(3):
+        assert client.post("/oauth/introspect").status_code == 503
+    assert lines() == [("ERROR", "POST", "introspect", "", 503, "")]
 
 
 def test_what_failed_is_told_with_a_traceback_once(client, lines, monkeypatch, caplog):

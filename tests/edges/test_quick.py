@@ -3,12 +3,15 @@
 import io
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from portal import sparingly
 from portal.credentials import last_use
 from portal.credentials.models import Credential
 from portal.credentials.services import rotate_credential
+from portal.gateway import outage
 from portal.gateway.models import Gateway
 from portal.gateway.quick import quick
 from portal.request_id import request_id
@@ -143,15 +146,32 @@ def test_without_an_answer_of_the_database_it_says_so(key):
 @pytest.mark.parametrize("sent", ["0123456789", "", "no id"])
 def test_an_outage_is_told_with_the_door_and_an_id_that_the_caller_has_too(key, caplog, sent):
     asked_under = []
+    outage.told.clear()
     caplog.handler.addFilter(lambda _record: asked_under.append(request_id.get()) or True)
     with no_database():
         answers = [door(key, HTTP_X_REQUEST_ID=sent)[1] for door in (introspect, authorize)]
-    told = [record for record in caplog.records if record.name == "portal.gateway.quick"]
+    told = [record for record in caplog.records if record.name == "portal.gateway.outage"]
     assert [record.door for record in told] == ["introspect", "authorize"]
     assert asked_under == [headers["X-Request-Id"] for headers in answers]
     assert (set(asked_under) == {sent}) is (sent == "0123456789")
     assert all(asked_under)
     assert request_id.get() == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_outage_is_told_once_a_second_and_the_rest_is_counted(key, caplog, monkeypatch):
+    outage.told.clear()
+    now = [1000.0]
+    monkeypatch.setattr(sparingly, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with no_database():
+        for _ in range(3):
+            assert introspect(key)[0] == "503 Service Unavailable"
+        now[0] += 1
+        introspect(key)
+    told = [record.message for record in caplog.records if record.name == "portal.gateway.outage"]
+    first, second = told
+    assert first.startswith("no answer from the database: ")
+    assert second == f"{first}, and 2 more since the line before"
 
 
 def test_the_headers_of_a_page_that_is_none(key, client, settings):
