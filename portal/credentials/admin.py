@@ -52,7 +52,7 @@ class _JudgedGrants(Addressed):
 
 
 class _TimedCases(Addressed):
-    """With how long it took until every door refused every key."""
+    """With how long it took until every door refused every key, and what they were chosen by."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -60,6 +60,9 @@ class _TimedCases(Addressed):
         times = times_to_zero(cases)
         for case in cases:
             case.zero = times[case.pk]
+        names = case_report.names_in(cases)
+        for case in cases:
+            case.chosen = case_report.in_words(case, names)
 
 
 class _JudgedKeys(Addressed):
@@ -361,8 +364,7 @@ class RevocationAdmin(Desk):
     def chosen_by(self, case: Any) -> str:
         """Lists of kids may be long: their number is told."""
         named = f"{'Drill. ' if case.rehearsal else ''}{case.title}".strip()
-        chosen = case_report.in_words(case)
-        return two_lines(named, chosen) if named else chosen
+        return two_lines(named, case.chosen) if named else case.chosen
 
     @admin.display(description="Keys")
     def count_cell(self, case: Revocation) -> str:

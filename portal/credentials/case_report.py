@@ -5,7 +5,7 @@ decides anything.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -56,10 +56,22 @@ def criteria(revocation: Revocation) -> list[Criterion]:
     return [_criterion(name, value) for name, value in revocation.selector.items()]
 
 
-def in_words(revocation: Revocation) -> str:
-    """The selector in short, with references as they are: for a list of cases."""
+def names_in(cases: Iterable[Revocation]) -> dict[str, str]:
+    """By reference, the names of what these were chosen by: a statement for each kind of thing."""
+    refs: dict[str, set[str]] = {}
+    for case in cases:
+        for name, value in case.selector.items():
+            if name in THINGS:
+                refs[name] = refs.get(name, set()) | set(values_of(value)[:MOST_VALUES])
+    return {each.ref: str(each) for name in refs for each in _known(name, refs[name])}
+
+
+def in_words(revocation: Revocation, names: Mapping[str, str]) -> str:
+    """The selector in short: for a list of cases. A thing without a name keeps its reference."""
     told = {
-        name: f"{len(value):,}" if name == "kids" else _either(values_of(value))
+        name: f"{len(value):,}"
+        if name == "kids"
+        else _either([names.get(each, each) for each in values_of(value)])
         for name, value in revocation.selector.items()
     }
     return "; ".join(f"{CRITERIA[name]}: {value}" for name, value in told.items())
@@ -78,11 +90,16 @@ def _criterion(name: str, value: Any) -> Criterion:
 
 def _things(name: str, refs: list[str]) -> Criterion:
     shown = refs[:MOST_VALUES]
-    known = {each.ref: str(each) for each in THINGS[name]._default_manager.filter(ref__in=shown)}
+    known = {each.ref: str(each) for each in _known(name, shown)}
     if len(refs) == 1:
         return Criterion(CRITERIA[name], known.get(refs[0], refs[0]), refs[0])
     words = [f"{known[ref]} {ref}" if known.get(ref, ref) != ref else ref for ref in shown]
     return Criterion(CRITERIA[name], _either(words, more=len(refs) - len(shown)))
+
+
+def _known(name: str, refs: Iterable[str]) -> QuerySet[Any]:
+    found: Any = THINGS[name]._default_manager.filter(ref__in=list(refs))
+    return found.select_related("release") if name == "phase" else found  # part of its name
 
 
 def _either(values: list[str], *, more: int = 0) -> str:

@@ -56,7 +56,7 @@ def test_in_the_list_a_case_without_a_title_is_called_by_what_chose_its_keys(des
     def cell():
         return re.search(r'<td class="field-chosen_by">(.*?)</td>', desk.get(CASES).text)[1]
 
-    chosen = f"Phase: {phase.ref}"
+    chosen = f"Phase: {phase}"
     assert cell() == chosen
     Revocation.objects.filter(pk=case.pk).update(title="Dump")
     assert cell() == f'Dump<br><span class="soft">{chosen}</span>'
