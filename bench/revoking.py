@@ -21,7 +21,7 @@ from portal.credentials.verification import explain
 from portal.programs.models import RolloutPhase
 from portal.programs.services import halt_phase, resume_phase
 
-ROUNDS = 3
+ROUNDS = 6  # every order of three sides
 QUICK_ROUNDS = 60
 SIZES = (scaled(10_000), KEYS)
 

@@ -1,5 +1,6 @@
 """Two things measured in turns in one run, and what is told of them."""
 
+import itertools
 import math
 import statistics
 import time
@@ -19,10 +20,12 @@ def result(
 
 
 def in_turns(rounds: int, *sides: Timed) -> list[list[float]]:
-    """Seconds of each side in each round; what comes first changes from round to round."""
+    """Seconds of each side in each round. The order is another one from round to round, so that
+    none always finds the caches as the same other one leaves them.
+    """
     found: list[list[float]] = [[] for _ in sides]
-    for turn in range(rounds):
-        order = range(len(sides)) if turn % 2 == 0 else reversed(range(len(sides)))
+    orders = itertools.cycle(itertools.permutations(range(len(sides))))
+    for order in itertools.islice(orders, rounds):
         for side in order:
             found[side].append(sides[side]())
     return found
