@@ -9,7 +9,7 @@ import time
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from portal.credentials.enums import DenyCode
 from portal.metrics import folder
@@ -20,6 +20,7 @@ from prometheus_client import (  # noqa: E402 - it looks for the folder when it 
     CollectorRegistry,
     Counter,
     Histogram,
+    Metric,
     disable_created_metrics,
     generate_latest,
 )
@@ -165,6 +166,14 @@ def note_task(*, task: str, outcome: str, seconds: float | None) -> None:
         log.warning("a task is not counted: %s", type(error).__name__)
 
 
+class _Everybody(MultiProcessCollector):
+    """What all have written so far."""
+
+    def collect(self) -> Iterable[Metric]:
+        found: Iterable[Metric] = self.merge(map(str, folder.written()), accumulate=True)
+        return found
+
+
 def as_text() -> bytes:
     """What all processes of this machine have counted, in Prometheus's text format."""
     write_down()
@@ -172,4 +181,4 @@ def as_text() -> bytes:
         return generate_latest(COUNTED)
     with folder.locked():
         folder.put_dead_together()
-        return generate_latest(MultiProcessCollector(None))
+        return generate_latest(_Everybody(None))

@@ -54,13 +54,21 @@ def locked() -> Iterator[None]:
         yield
 
 
+def written(pattern: str = "*.db") -> list[Path]:
+    """The files with something in them. A process makes its file before it writes its length there;
+    whoever is killed in that moment leaves an empty one.
+    """
+    return [file for file in place().glob(pattern) if file.stat().st_size]
+
+
 def put_dead_together() -> None:
     """Add up what processes counted that have ended. Call within `locked()`."""
     for kind in _KINDS:
         files = list(place().glob(f"{kind}_*.db"))
         dead = [file for file in files if not _is_alive(_pid(file))]
         if dead:
-            _write_sum(kind, [file for file in files if _pid(file) == 0] + dead)
+            full = written(f"{kind}_*.db")
+            _write_sum(kind, [file for file in full if file in dead or _pid(file) == 0])
             for file in dead:
                 file.unlink()
 

@@ -67,6 +67,8 @@ def of_each_process(folder):
     """How many decisions each process that is or was there has written down."""
     found = {}
     for file in folder.glob("counter_*.db"):
+        if not file.stat().st_size:
+            continue  # made a moment ago
         values = MmapedDict.read_all_values_from_file(file)
         found[file] = sum(value for key, value, *_ in values if "access_decisions" in key)
     return found

@@ -66,6 +66,15 @@ def test_those_who_have_ended_are_put_together_and_nothing_is_lost(place):
     assert pids(place) == [0, 0, 1]
 
 
+def test_a_file_that_was_only_just_made_or_never_written_stops_nobody(place):
+    (ended,) = count(3)
+    for pid in (1, ended + 1_000_000):  # of one who begins, and of one who was killed beginning
+        (place / f"counter_{pid}.db").touch()
+    told = lines(counted.as_text().decode())
+    assert 'access_decisions_total{code="allowed",door="introspect"} 3.0' in told
+    assert pids(place) == [0, 0, 1]
+
+
 def lines(text):
     wanted = ("_total{", "decision_seconds_count", 'le="0.002"', 'le="0.005"', 'le="0.5",view')
     return {line for line in text.splitlines() if any(part in line for part in wanted)}
