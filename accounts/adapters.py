@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 # Allauth tells us of these after commit, when it is too late: accounts.guarded has recorded them.
 _RECORDED_BEFORE = {"totp_activated", "recovery_codes_generated"}
 
-_PORTAL = "Trusted Access"
 _SENT = "account/messages/email_confirmation_sent.txt"
 _MAIL_FAILED = (
     "The mail could not be sent just now. Nothing you entered is lost: wait a minute, then ask "
@@ -109,7 +108,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
         They name the portal as its other mails do, not by the host that was asked.
         """
-        site = SimpleNamespace(name=_PORTAL, domain=urlsplit(settings.BASE_URL).netloc)
+        site = SimpleNamespace(name=settings.PORTAL_NAME, domain=urlsplit(settings.BASE_URL).netloc)
         try:
             super().send_mail(template_prefix, email, {"current_site": site} | context)
         except (smtplib.SMTPException, OSError) as error:

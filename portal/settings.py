@@ -69,9 +69,10 @@ MAILS_PER_MINUTE = env.int(
     "MAILS_PER_MINUTE", default=600, validate=variables.positive
 )  # of a case
 _email_url = env.str("EMAIL_URL", default="smtp://localhost:25", validate=variables.mail_server)
+PORTAL_NAME = "Trusted Access"  # as templates write it, too
 DEFAULT_FROM_EMAIL = env.str(
     "DEFAULT_FROM_EMAIL",
-    default="Trusted Access <access@localhost>",
+    default=f"{PORTAL_NAME} <access@localhost>",
     validate=variables.sender,
 )
 SECURITY_CONTACT = env.str(
@@ -337,7 +338,7 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if RELAXED else "https"
 ACCOUNT_RATE_LIMITS = rates.ENTRANCES
 MFA_ADAPTER = "accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_TOTP_ISSUER = "Trusted Access"
+MFA_TOTP_ISSUER = PORTAL_NAME
 # A code typed as its 30 seconds end is still taken (RFC 6238, section 5.2, allows one step back).
 MFA_TOTP_TOLERANCE = 1
 MFA_PASSKEY_LOGIN_ENABLED = True

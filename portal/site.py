@@ -25,8 +25,7 @@ _FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 
 
 class PortalAdminSite(AdminSite):
-    site_header = "Trusted Access"
-    site_title = "Trusted Access"
+    site_header = site_title = settings.PORTAL_NAME
     index_title = "Overview"
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_machines_and_probes_are_not_told_of(client, lines, caplog, path):
 
 
 def test_unless_they_failed_here(client, lines, monkeypatch):
-    def broken(*_asked):
+    def broken(*_asked, **_how):
         raise LookupError
 
     monkeypatch.setattr(views, "authenticate", broken)

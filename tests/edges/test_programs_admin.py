@@ -38,12 +38,6 @@ def who():
     return staff("programme_manager")
 
 
-@pytest.fixture
-def desk(client, who):
-    client.force_login(who)
-    return client
-
-
 def release_data(**given):
     return {
         **NO_INLINES,

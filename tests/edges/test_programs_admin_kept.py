@@ -34,12 +34,6 @@ def who():
 
 
 @pytest.fixture
-def desk(client, who):
-    client.force_login(who)
-    return client
-
-
-@pytest.fixture
 def meanwhile(monkeypatch):
     """meanwhile(MODEL, act): act happens once the form was found good and before it is saved."""
 

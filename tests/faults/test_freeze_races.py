@@ -3,12 +3,10 @@
 import os
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from django.db import connection
 
 from portal.audit.models import Event
 from portal.credentials.models import Freeze
@@ -17,7 +15,7 @@ from portal.credentials.verification import verify
 from portal.errors import NotAllowed
 from tests.factories import stories
 from tests.factories.accounts import PASSWORD, StaffFactory
-from tests.factories.freezes import place, responder
+from tests.factories.freezes import from_a_prompt, place, responder
 from tests.faults.locks import held, somebody_waits_for_a_lock
 from tests.journeys.visitor import Visitor
 from tests.processes import portal_environment, until, web
@@ -36,12 +34,6 @@ def test_twenty_who_freeze_the_same_place_one(concurrently):
     freezes = concurrently(*(partial(place_freeze, **EVERYTHING, by=by) for by in people))
     assert {freeze.pk for freeze in freezes} == {Freeze.objects.get().pk}
     assert kinds() == ["freeze.placed"]
-
-
-def from_a_prompt():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT portal_freeze('everything')")
-        return cursor.fetchone()[0]
 
 
 def test_a_second_prompt_waits_for_the_first_and_is_told_its_freeze(concurrently):
@@ -87,24 +79,22 @@ def test_keeping_and_lifting_at_once_end_in_one_of_both(concurrently):
     assert len(kinds()) == 3
 
 
-def test_placed_while_being_lifted_it_is_in_force():
+def from_a_page():
+    return place_freeze(**EVERYTHING, by=responder()).ref
+
+
+@pytest.mark.parametrize("place_again", [from_a_page, from_a_prompt])
+def test_placed_while_being_lifted_it_is_in_force(concurrently, place_again):
     """Whoever freezes waits for the lift under way, and then freezes anew."""
     freeze, by, colleague = place(), responder(), responder()
     ask_to_lift(freeze_id=freeze.pk, by=by)
-    with held(partial(lift_freeze, freeze_id=freeze.pk, by=colleague)):
-        placed = []
-
-        def place_again():
-            placed.append(place_freeze(**EVERYTHING, by=by))
-            connection.close()
-
-        thread = threading.Thread(target=place_again)
-        thread.start()
-        until(somebody_waits_for_a_lock)
-    thread.join(timeout=30)
-    (new,) = placed
-    assert new.pk != freeze.pk
-    assert list(Freeze.objects.filter(lifted_at=None)) == [new]
+    with ThreadPoolExecutor(1) as pool:
+        with held(partial(lift_freeze, freeze_id=freeze.pk, by=colleague)):
+            placed = pool.submit(lambda: concurrently(place_again))
+            until(somebody_waits_for_a_lock)
+        (new,) = placed.result(timeout=30)
+    assert new != freeze.ref
+    assert [each.ref for each in Freeze.objects.filter(lifted_at=None)] == [new]
 
 
 def test_under_a_second_with_a_dead_broker():

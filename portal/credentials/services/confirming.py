@@ -154,7 +154,7 @@ def _kill(revocation: Revocation, *, by: User) -> Revocation:
     revocation.confirmed_at, revocation.confirmed_by = timezone.now(), by
     payload: Payload = {"count": revocation.count, "digest": revocation.digest}
     move_revocation(revocation, to=RevocationStatus.RUNNING, by=by, payload=payload)
-    mark_some(revocation)
+    mark_some(revocation, at_most=settings.REVOCATION_CHUNK)
     ring_after_commit(tasks.prove_revocation, revocation.pk)
     ring_after_commit(tasks.finish_revocation, revocation.pk)
     return revocation

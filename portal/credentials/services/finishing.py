@@ -35,13 +35,12 @@ _STEP = 200
 _OPEN = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
 
 
-def mark_some(revocation: Revocation, *, at_most: int | None = None) -> int:
-    """Write on REVOCATION_CHUNK keys, or `at_most`, that they are revoked, with an event each;
-    returns how many were looked at. The caller holds the case's row.
+def mark_some(revocation: Revocation, *, at_most: int) -> int:
+    """Write on up to so many keys that they are revoked, with an event each; returns how many were
+    looked at. The caller holds the case's row.
     """
-    some = min(settings.REVOCATION_CHUNK, at_most or settings.REVOCATION_CHUNK)
     frozen = revocation.items.filter(status=ItemStatus.FROZEN).order_by("credential_id")
-    ids = list(frozen.values_list("credential_id", flat=True)[:some])
+    ids = list(frozen.values_list("credential_id", flat=True)[:at_most])
     if not ids:
         return 0
     keys = Credential.objects.filter(pk__in=ids)
@@ -93,7 +92,7 @@ def _held(revocation_id: int, fence: int) -> Revocation:
 
 @transaction.atomic
 def _mark_step(revocation_id: int, fence: int) -> int:
-    return mark_some(_held(revocation_id, fence), at_most=_STEP)
+    return mark_some(_held(revocation_id, fence), at_most=min(_STEP, settings.REVOCATION_CHUNK))
 
 
 def _tell_step(revocation_id: int, fence: int) -> int:

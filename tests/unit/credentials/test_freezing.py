@@ -13,7 +13,7 @@ from portal.credentials import freeze_policies, services
 from portal.credentials.models import Freeze
 from portal.errors import Invalid, NotAllowed
 from tests.factories.accounts import OrganizationFactory, UserFactory
-from tests.factories.freezes import place, responder
+from tests.factories.freezes import from_a_prompt, place, responder
 from tests.factories.reviews import staff
 from tests.factories.stories import again
 
@@ -45,12 +45,6 @@ def test_placing_again_returns_the_one_that_stands():
     second = place(reason="Second.")
     assert (second.pk, second.reason) == (first.pk, "First.")
     assert len(events(first)) == 1
-
-
-def from_a_prompt():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT portal_freeze('everything')")
-        return cursor.fetchone()[0]
 
 
 @pytest.mark.parametrize("frozen_again", [lambda: place(reason="Another leak.").ref, from_a_prompt])
