@@ -17,8 +17,8 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 
+from portal.credentials.contained import contained_cases
 from portal.credentials.levels import standing_freezes
-from portal.credentials.selectors import contained_cases
 
 # Recovery codes stand in for one of these; alone they are no second factor.
 _FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]

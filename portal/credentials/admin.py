@@ -33,6 +33,7 @@ from portal.credentials.admin_filters import (
 from portal.credentials.admin_freezes import FreezeAdmin
 from portal.credentials.admin_reissues import ReissueAdmin
 from portal.credentials.admin_views.actions import give_to_lists_of_others, revoke_selected
+from portal.credentials.case_standing import standings_of
 from portal.credentials.enums import KeyKind
 from portal.credentials.models import Credential, Freeze, Grant, Reissue, Revocation
 from portal.credentials.proof import times_to_zero
@@ -52,14 +53,16 @@ class _JudgedGrants(Addressed):
 
 
 class _TimedCases(Addressed):
-    """With how long it took until every door refused every key, and what they were chosen by."""
+    """With where they stand, how long it took until every door refused every key, and what they
+    were chosen by.
+    """
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = cases = list(self.result_list)
-        times = times_to_zero(cases)
+        times, standings = times_to_zero(cases), standings_of(cases)
         for case in cases:
-            case.zero = times[case.pk]
+            case.zero, case.standing = times[case.pk], standings[case.pk]
         names = case_report.names_in(cases)
         for case in cases:
             case.chosen = case_report.in_words(case, names)
@@ -195,7 +198,10 @@ class CredentialAdmin(Desk):
 
     def contents(self, obj: Credential) -> dict[str, Any]:
         casebook.judge_keys([obj])
-        cases = Revocation.objects.filter(items__credential=obj).defer("selector")
+        cases: list[Any] = list(Revocation.objects.filter(items__credential=obj).defer("selector"))
+        standings = standings_of(cases)
+        for case in cases:
+            case.standing = standings[case.pk]
         return {
             "key": obj,
             "entries": casebook.key_timeline(obj),
@@ -371,10 +377,8 @@ class RevocationAdmin(Desk):
         return f"{case.count:,}"
 
     @admin.display(description="Status")
-    def standing(self, case: Revocation) -> str:
-        if case.is_contained:
-            return pill("suspended", "Contained")
-        return pill(case.status, case.get_status_display())
+    def standing(self, case: Any) -> str:
+        return pill(case.standing.status, case.standing.words)
 
     @admin.display(description="Time to zero")
     def zero_cell(self, case: Any) -> str:

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from portal.credentials.contained import CONTAINED_NOW, with_spent
 from portal.credentials.enums import (
     CredentialStatus,
     FreezeLevel,
@@ -18,7 +19,7 @@ from portal.credentials.enums import (
     RevocationStatus,
 )
 from portal.credentials.lifecycle import LIVE, OCCUPYING
-from portal.credentials.selectors import CONTAINED_NOW, partners_with_keys
+from portal.credentials.selectors import partners_with_keys
 from portal.programs.models import RolloutPhase
 
 _WITHIN_DAYS = (1, 7, 30)
@@ -149,10 +150,13 @@ class ContainedFilter(admin.SimpleListFilter):
     title, parameter_name = "containment", "contained"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("1", "Contained, not decided")]
+        return [("1", "Contained, not decided"), ("spent", "Contained, nothing left to decide")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(CONTAINED_NOW) if self.value() == "1" else queryset
+        if self.value() not in ("1", "spent"):
+            return queryset
+        spent = self.value() == "spent"
+        return with_spent(queryset.filter(CONTAINED_NOW)).filter(spent=spent)
 
 
 class RehearsalFilter(admin.SimpleListFilter):

@@ -216,12 +216,12 @@ def failing(revocation: Revocation) -> QuerySet[RevocationParty]:
     return failed.select_related("organization", "holder")
 
 
-def overview(case: Revocation, done: Headway | None) -> dict[str, Any]:
+def overview(case: Revocation, done: Headway | None, *, spent: bool = False) -> dict[str, Any]:
     """The head of the page: what it is, in big plain numbers, and how long a preview is good."""
     counted = figures(case)
     left = time_left(case)
     return {
-        "heading": page_heading(case, done) if done else _heading(case),
+        "heading": page_heading(case, done) if done else _heading(case, spent=spent),
         "criteria": criteria(case),
         "figures": counted,
         "numbers": _numbers(done, counted),
@@ -243,8 +243,10 @@ def _span(left: timedelta) -> str:
     return f"{minutes} minutes"
 
 
-def _heading(case: Revocation) -> str:
+def _heading(case: Revocation, *, spent: bool) -> str:
     keys = "1 key" if case.count == 1 else f"{case.count:,} keys"
+    if spent:
+        return f"{keys} contained: dead by now, nothing left to decide"
     if case.is_contained:
         return f"{keys} contained: refused, not revoked"
     return {

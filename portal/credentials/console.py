@@ -12,6 +12,8 @@ from django.utils import timezone
 from portal.credentials import case_items, case_report, proof
 from portal.credentials.case_letter import Post, mails_before
 from portal.credentials.case_report import Bars
+from portal.credentials.case_standing import standing_of
+from portal.credentials.contained import is_spent
 from portal.credentials.enums import RevocationStatus, Severity
 from portal.credentials.headway import Headway, given_up, headway, is_under_way
 from portal.credentials.models import Revocation
@@ -123,11 +125,15 @@ def _mailed(post: Post | None) -> Iterator[str]:
         yield f"  ({listed - IDS:,} more lines of ids are left out here)"
 
 
+_CONTAINED = "  Every gateway refuses these keys. They are not revoked."
+_SPENT = "  Every key is dead already without this case: nothing is left to decide but to close it."
+
+
 # --- Afterwards ---------------------------------------------------------------------------------
 def standing(case: Revocation) -> Iterator[str]:
     """Where a case stands, who has brought it there, and what is owed."""
     yield f"{case.ref} {case.title}".strip()
-    yield f"  {case.get_status_display()}; {keys(case.count)}; digest {case.digest}"
+    yield f"  {standing_of(case).words}; {keys(case.count)}; digest {case.digest}"
     acts = (
         ("previewed", case.previewed_at, case.requested_by),
         ("contained", case.contained_at, case.contained_by),
@@ -144,7 +150,7 @@ def standing(case: Revocation) -> Iterator[str]:
         yield from failing(case)
         yield from doors(proof.door_proofs(case))
     elif case.is_contained:
-        yield "  Every gateway refuses these keys. They are not revoked."
+        yield _SPENT if is_spent(case) else _CONTAINED
         yield from doors(proof.door_proofs(case))
     else:
         yield "  No key of this case is revoked."

@@ -351,12 +351,3 @@ def reaches_critical(groups: Iterable[tuple[int, list[str]]]) -> bool:
     """Whether any of these (release's id, scopes) has something of the highest risk."""
     pairs = {(release, scope) for release, scopes in groups for scope in scopes}
     return riskiest(pairs) == RiskTier.CRITICAL
-
-
-MOST_CONTAINED = 100
-CONTAINED_NOW = Q(contained_at__isnull=False, released_at=None, confirmed_at=None)
-
-
-def contained_cases() -> list[Revocation]:
-    """Cases whose keys are refused for now and wait for somebody to decide, the longest first."""
-    return list(Revocation.objects.filter(CONTAINED_NOW).order_by("contained_at")[:MOST_CONTAINED])

@@ -79,6 +79,12 @@ def have_to_leave(ref: str, templates: Collection[str]) -> bool:
     return unsent.filter(template__in=templates).exists()
 
 
+def leaving_about(refs: Collection[str], *, template: str) -> set[str]:
+    """Of these cases those of which a mail of this kind still has to leave."""
+    unsent = OutgoingMail.objects.filter(case__in=refs, sent_at=None, dead_at=None)
+    return set(unsent.filter(template=template).values_list("case", flat=True).distinct())
+
+
 def sent_since(ref: str, since: datetime, *, template: str) -> int:
     return _of_case(ref, template).filter(sent_at__gte=since).count()
 

@@ -24,6 +24,8 @@ from portal.credentials.admin_forms import ConfirmForm, SelectorForm, filled_in
 from portal.credentials.admin_views.lists import ask_for_keys, list_of
 from portal.credentials.admin_views.pages import confirm_as_shown, csv_file, page
 from portal.credentials.case_letter import mails_before
+from portal.credentials.case_standing import standing_of
+from portal.credentials.contained import is_spent
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.headway import heading, headway, is_under_way, told_at
 from portal.credentials.lifecycle import REVOCATION_EVENT
@@ -112,10 +114,13 @@ def show_case(
     items = Paginator(case_items.items_of(case), PER_PAGE)
     followed = _headway(request, case)
     items.count = case.count  # every frozen key is an item, and none is ever added
-    overview = case_report.overview(case, followed["headway"])
+    standing, spent = standing_of(case), is_spent(case)
+    overview = case_report.overview(case, followed["headway"], spent=spent)
     shown = {
-        "title": f"{case.ref}: {case.get_status_display().lower()}",
+        "title": f"{case.ref}: {standing.words.lower()}",
         "case": case,
+        "standing": standing,
+        "spent": spent,
         **overview,
         "post": mails_before(case, overview["figures"].mails_to),
         "items": items.get_page(request.GET.get("page")),
@@ -239,15 +244,27 @@ def contain_revocation(request: SignedInRequest, case: Revocation) -> HttpRespon
 
 
 def cancel_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
+    spent = is_spent(case)
     return confirm(
         request,
         case,
-        title=f"Let the keys of {case} go?" if case.is_contained else f"Put {case} away?",
+        title=_cancelled(case, spent),
         template="admin/credentials/cancel_revocation.html",
         act=lambda: services.cancel_revocation(revocation_id=case.pk, by=request.user),
-        done=f"{case} is cancelled. Nothing was revoked.",
-        context={"from_a_shell": casebook.from_a_shell(case, "revocation.contained")},
+        done=f"{case} is closed. Its keys stay dead."
+        if spent
+        else f"{case} is cancelled. Nothing was revoked.",
+        context={
+            "from_a_shell": casebook.from_a_shell(case, "revocation.contained"),
+            "spent": spent,
+        },
     )
+
+
+def _cancelled(case: Revocation, spent: bool) -> str:
+    if spent:
+        return f"Close {case}?"
+    return f"Let the keys of {case} go?" if case.is_contained else f"Put {case} away?"
 
 
 def pause_revocation(request: SignedInRequest, case: Revocation) -> HttpResponse:
