@@ -7,7 +7,7 @@ from django import forms
 from portal.credentials.admin_forms import why_by_kid
 from portal.credentials.models import Reissue, Revocation
 from portal.credentials.reissuable import partners_in
-from portal.credentials.services import word_of
+from portal.credentials.services import reissue_word_of
 from portal.credentials.targets import cut_keys
 from portal.redaction import redact
 
@@ -73,4 +73,4 @@ class ReissueConfirmForm(forms.Form):
 
     def __init__(self, data: Any = None, *, reissue: Reissue) -> None:
         super().__init__(data, initial={"digest": reissue.digest})
-        self.fields["typed_word"].label = f"Type the word “{word_of(reissue.digest)}”"
+        self.fields["typed_word"].label = f"Type the word “{reissue_word_of(reissue.digest)}”"

@@ -145,7 +145,7 @@ def _play_revoked(cast: Cast, phase: RolloutPhase) -> None:
             reissue_id=reissue.pk,
             digest=reissue.digest,
             typed_count=str(reissue.count),
-            typed_word=credentials.word_of(reissue.digest),
+            typed_word=credentials.reissue_word_of(reissue.digest),
             by=responder,
         )
         credentials.finish_reissue(reissue_id=reissue.pk, by=WORKER)

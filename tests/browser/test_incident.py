@@ -9,11 +9,11 @@ from django.contrib.auth.models import Group
 from playwright.sync_api import expect
 
 from portal.credentials.models import Credential, Reissue, Revocation
-from portal.credentials.services import word_of
 from portal.credentials.verification import verify
 from tests.browser.watching import become, look, session_of, sign_in
 from tests.factories import stories
 from tests.factories.accounts import PASSWORD, StaffFactory
+from tests.factories.cases import typed
 from tests.factories.gateway import make_gateway
 from tests.factories.reviews import staff
 
@@ -51,7 +51,7 @@ def works(token):
 
 
 def type_in(page, of, words):
-    page.get_by_label("Type the word").fill(word_of(of.digest))
+    page.get_by_label("Type the word").fill(typed(of)["typed_word"])
     page.get_by_label(re.compile("Type the number of")).fill(str(of.count))
     page.get_by_role("button", name=words).click()
 

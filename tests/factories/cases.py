@@ -4,7 +4,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from portal.credentials import services
-from portal.credentials.models import Revocation
+from portal.credentials.models import Reissue, Revocation
 from portal.credentials.targets import Selector
 from tests.factories.stories import WORKER
 
@@ -13,8 +13,9 @@ _TRIGGER = "ALTER TABLE credentials_revocation {} TRIGGER case_stays_confirmed"
 
 def typed(thing):
     """What somebody sends who confirms it."""
-    word = services.word_of(thing.digest)
-    return {"digest": thing.digest, "typed_count": str(thing.count), "typed_word": word}
+    word_of = services.reissue_word_of if isinstance(thing, Reissue) else services.word_of
+    typed_word = word_of(thing.digest)
+    return {"digest": thing.digest, "typed_count": str(thing.count), "typed_word": typed_word}
 
 
 def confirmed_case(by, *keys, second=None, **given):

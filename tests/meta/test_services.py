@@ -36,6 +36,7 @@ NOBODYS = {
     "read_revision": "looks at an argument",
     "kids_digest": "computes",
     "word_of": "computes",
+    "reissue_word_of": "computes",
     "must_be_as_shown": "looks at its arguments",
     "take_lease": "a lock",
     "held": "a lock",

@@ -14,6 +14,7 @@ from portal.credentials.services import (
     finish_revocation,
     preview_reissue,
     preview_revocation,
+    reissue_word_of,
     start_reissue,
     start_revocation,
     word_of,
@@ -58,7 +59,7 @@ def _confirmed_reissue():
     (case_id,), by = _confirmed_case(), stories.responder()
     finish_revocation(revocation_id=case_id, by=stories.WORKER)
     reissue = preview_reissue(revocation_id=case_id, by=by)
-    typed = {"typed_count": "1", "typed_word": word_of(reissue.digest)}
+    typed = {"typed_count": "1", "typed_word": reissue_word_of(reissue.digest)}
     start_reissue(reissue_id=reissue.pk, digest=reissue.digest, by=by, **typed)
     return [reissue.pk]
 

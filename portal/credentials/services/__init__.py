@@ -40,7 +40,7 @@ from portal.credentials.services.issuing import (
     retry_activation,
 )
 from portal.credentials.services.naming import rename_credential
-from portal.credentials.services.previewing import preview_revocation, word_of
+from portal.credentials.services.previewing import preview_revocation, reissue_word_of, word_of
 from portal.credentials.services.proving import prove_revocation
 from portal.credentials.services.rehearsing import make_test_credential
 from portal.credentials.services.reissuing import (
@@ -90,6 +90,7 @@ __all__ = [
     "preview_revocation",
     "prove_revocation",
     "record_usage",
+    "reissue_word_of",
     "remind_of_expiry",
     "rename_credential",
     "reopen_answer",

@@ -19,6 +19,7 @@ from portal.credentials.models import Revocation
 from portal.credentials.selectors import TO_PARTNERS, needs_second_person
 from portal.credentials.services.finishing import mark_some
 from portal.credentials.services.moving import move_revocation, stop_births
+from portal.credentials.services.previewing import word_of
 from portal.credentials.services.typed import must_be_as_shown
 from portal.credentials.targets import Selector, live_credentials
 from portal.doorbell import ring_after_commit
@@ -200,6 +201,7 @@ def _must_be_confirmable(
     _must_be_in_time(revocation)
     must_be_as_shown(
         count=revocation.count,
+        word=word_of(revocation.digest),
         shown=revocation.digest,
         digest=digest,
         typed_count=typed_count,

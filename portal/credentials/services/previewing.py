@@ -1,7 +1,7 @@
 """A case of revocation begins: the preview freezes who is hit. Nothing is revoked yet."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -27,10 +27,17 @@ from portal.errors import Invalid
 from portal.redaction import redact
 
 PREVIEW_LIFE = timedelta(minutes=15)
+# Those of cases and those of re-issues have none in common: a re-issue of the same keys has the
+# same digest as its case.
 _WORDS = (
     "anchor", "basket", "candle", "dragon", "ember", "feather", "garden", "harbor",
     "island", "jacket", "kettle", "lantern", "meadow", "needle", "orchard", "pepper",
     "quarry", "ribbon", "saddle", "timber", "umbrella", "velvet", "window", "yellow",
+)  # fmt: skip
+_WORDS_OF_REISSUES = (
+    "acorn", "barley", "cedar", "daisy", "estuary", "falcon", "glacier", "heather",
+    "ivory", "juniper", "koala", "lagoon", "maple", "nutmeg", "otter", "plover",
+    "raven", "spruce", "thistle", "valley", "willow", "zebra",
 )  # fmt: skip
 
 
@@ -41,7 +48,16 @@ def kids_digest(kids: Iterable[str]) -> str:
 
 def word_of(digest: str) -> str:
     """What is typed with the count, so that nobody confirms a page out of habit."""
-    return _WORDS[int(digest[:8], 16) % len(_WORDS)]
+    return _chosen(_WORDS, digest)
+
+
+def reissue_word_of(digest: str) -> str:
+    """Likewise of a re-issue, and never what the page of a case asks for."""
+    return _chosen(_WORDS_OF_REISSUES, digest)
+
+
+def _chosen(words: Sequence[str], digest: str) -> str:
+    return words[int(digest[:8], 16) % len(words)]
 
 
 @transaction.atomic

@@ -26,7 +26,7 @@ from portal.credentials.reissuable import (
     reissue_needs_second,
 )
 from portal.credentials.services.moving import move_reissue
-from portal.credentials.services.previewing import PREVIEW_LIFE, kids_digest
+from portal.credentials.services.previewing import PREVIEW_LIFE, kids_digest, reissue_word_of
 from portal.credentials.services.typed import must_be_as_shown
 from portal.doorbell import ring_after_commit
 from portal.errors import Conflict, Gone, Invalid
@@ -224,6 +224,7 @@ def _must_be_confirmable(reissue: Reissue, digest: str, typed_count: str, typed_
         raise Gone("preview_expired", "The preview is too old. Make a new one.")
     must_be_as_shown(
         count=reissue.count,
+        word=reissue_word_of(reissue.digest),
         shown=reissue.digest,
         digest=digest,
         typed_count=typed_count,

@@ -2,14 +2,20 @@
 
 import re
 
-from portal.credentials.services.previewing import word_of
 from portal.errors import Conflict, Invalid
 
 _SEPARATORS = re.compile(r"[\s,.']")  # as people group the digits of a number
 
 
 def must_be_as_shown(
-    *, count: int, shown: str, digest: str, typed_count: str, typed_word: str, nothing: str
+    *,
+    count: int,
+    word: str,
+    shown: str,
+    digest: str,
+    typed_count: str,
+    typed_word: str,
+    nothing: str,
 ) -> None:
     """Refuse unless the page showed this digest and count and word were typed; `nothing` says what
     therefore did not happen.
@@ -19,7 +25,7 @@ def must_be_as_shown(
     wrong = {}
     if _SEPARATORS.sub("", typed_count) != str(count):
         wrong["typed_count"] = f"{nothing} Type {count:,} to confirm."
-    if typed_word.strip().lower() != word_of(digest):
-        wrong["typed_word"] = f"{nothing} Type “{word_of(digest)}” to confirm."
+    if typed_word.strip().lower() != word:
+        wrong["typed_word"] = f"{nothing} Type “{word}” to confirm."
     if wrong:
         raise Invalid("not_confirmed", next(iter(wrong.values())), wrong)

@@ -129,7 +129,8 @@ def test_a_key_asked_for_while_confirming_is_either_seen_or_refused(by, concurre
 def test_the_count_may_be_typed_as_people_group_digits(typed):
     digest = "0" * 64
     word = services.word_of(digest)
-    given = {"count": 1000, "shown": digest, "digest": digest, "typed_word": word, "nothing": "No."}
+    given = {"count": 1000, "shown": digest, "digest": digest, "nothing": "No."}
+    given |= {"word": word, "typed_word": word}
     must_be_as_shown(**given, typed_count=typed)
     with pytest.raises(Invalid):
         must_be_as_shown(**given, typed_count=f"{typed}0")

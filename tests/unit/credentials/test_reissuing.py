@@ -254,6 +254,20 @@ def test_confirming_wants_the_digest_the_count_and_the_word(by):
     assert again(reissue).status == "previewed"
 
 
+def test_the_word_of_a_reissue_is_no_words_of_a_case(by):
+    """Of the same keys both have the same digest: whoever has both pages open types another."""
+    case = finished_case(by, *live(2))
+    reissue = preview_reissue(case, by)
+    assert reissue.digest == case.digest
+    with pytest.raises(Invalid) as no:
+        start_reissue(reissue, by, typed_word=services.word_of(case.digest))
+    assert set(no.value.fields) == {"typed_word"}
+    digests = [f"{number:08x}" for number in range(1000)]
+    words = {services.word_of(each) for each in digests}
+    others = {services.reissue_word_of(each) for each in digests}
+    assert (len(words), len(others), words & others) == (24, 22, set())
+
+
 def test_time_puts_a_preview_away_and_frees_its_grants(by):
     case = finished_case(by, *live())
     reissue = preview_reissue(case, by)
