@@ -104,7 +104,7 @@ def headway(case: Revocation) -> Headway:
     parties, told = telling["parties"], telling["told"]
     if marking.counts[ItemStatus.FROZEN] or not parties:
         step = marking.step
-    elif telling["pending"] or (told < parties and not post.waiting):
+    elif telling["pending"] or not post.total or (told < parties and not post.waiting):
         step = _step_of_partners(case, telling, marking.ended or began)
     else:
         step = _step_of_mails(case, post, telling["first"] or began)

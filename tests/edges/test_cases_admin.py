@@ -171,6 +171,23 @@ def test_in_the_middle_of_a_run_the_page_tells_its_rate_and_the_time_left(
     assert f'hx-get="{at(case, "progress")}?seen=running"' in page.text
 
 
+def test_before_a_partner_is_found_no_page_counts_out_of_none(desk, phase, keys, who):
+    case = previewed(phase, who)
+    desk.post(at(case, "confirm"), confirming(case))
+    page = words(desk.get(at(case)))
+    assert "Telling partners Keys marked dead 3 of 3" in page
+    assert "Partners whose mails are queued none so far Mails sent none so far" in page
+    assert "0 of 0" not in page
+    services.finish_revocation(revocation_id=case.pk, by=who)
+    assert "Mails sent 0 of 3" in words(desk.get(at(case)))
+    # Nobody is left whom a mail could reach.
+    OutgoingMail.objects.all().delete()
+    page = words(desk.get(at(case)))
+    assert "been told Partners whose mails are queued 2 of 2" in page
+    assert "Mails sent none Proof" in page
+    assert "0 of 0" not in page
+
+
 def test_the_file_holds_one_line_a_key_and_no_formula(desk, phase, who):
     evil = OrganizationFactory(name="=HYPERLINK(1)")
     keys = [make_key(phase, evil), make_key(phase, None)]
