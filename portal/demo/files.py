@@ -89,8 +89,8 @@ def _registrar() -> User:
 def _welcome() -> str:
     people = {address_of(name): what for name, what in texts.SIGN_INS.items()}
     people |= {
-        f"{mailbox}@{texts.DOMAIN}": f"{role.replace('_', ' ')}, at /admin/"
-        for role, (mailbox, _name) in texts.STAFF.items()
+        f"{mailbox}@{texts.DOMAIN}": f"{called.replace('_', ' ')}, at /admin/"
+        for called, (mailbox, _name) in texts.STAFF.items()
     }
     lines = [f"{address:34}{what}" for address, what in people.items()]
     return WELCOME.format(password=texts.PASSWORD, people="\n    ".join(lines))

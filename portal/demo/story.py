@@ -60,8 +60,9 @@ def play(cast: Cast) -> None:
     _granted(cast, research, scopes=TRIAGE, day=-3)
     for number in range(6):
         _active(cast, early, scopes=TRIAGE if number % 2 else INFER, day=-27 + number)
-    for number in range(14):
+    for number in range(13):
         _active(cast, research, scopes=(INFER, TRIAGE, ANALYSIS)[number % 3], day=-26 + number)
+    _active(cast, research, scopes=SIMULATION, day=-13)  # to revoke it takes two
     _play_revoked(cast, research)
     _play_undecided(cast, research)
     _play_declined(cast, research)
@@ -248,11 +249,14 @@ def _taken(cast: Cast, phase: RolloutPhase, *, scopes: list[str], day: float) ->
 
 
 def _reviewed(cast: Cast, phase: RolloutPhase, *, scopes: list[str], day: float) -> Application:
-    """Taken, and recommended by as many as approval below the critical tier needs."""
+    """Taken, and recommended by as many as its approval needs. At the critical tier whoever
+    decides is none of them.
+    """
     application = _taken(cast, phase, scopes=scopes, day=day)
     _review(cast, application, by=cast.staff["reviewer"], day=day + 1)
-    if scopes == ANALYSIS:
-        _review(cast, application, by=cast.staff["decider"], day=day + 1.5)
+    if scopes in (ANALYSIS, SIMULATION):
+        by = cast.staff["decider" if scopes == ANALYSIS else "second_reviewer"]
+        _review(cast, application, by=by, day=day + 1.5)
     return application
 
 

@@ -8,12 +8,14 @@ PASSWORD = "trusted-access-demo"  # noqa: S105 - known on purpose; see guard.py
 
 STAFF = {
     "reviewer": ("rosa.reviewer", "Rosa Reviewer"),
+    "second_reviewer": ("remy.reviewer", "Remy Reviewer"),  # a critical capability takes two
     "decider": ("dana.decider", "Dana Decider"),
     "programme_manager": ("pim.manager", "Pim Manager"),
     "incident_responder": ("ines.responder", "Ines Responder"),
     "incident_lead": ("lena.lead", "Lena Lead"),  # the second person whom grave steps take
     "auditor": ("aldo.auditor", "Aldo Auditor"),
 }
+ROLES = {"second_reviewer": "reviewer"}  # of those who are not called by theirs
 
 RELEASE = {
     "slug": "halcyon-1",

@@ -14,7 +14,13 @@ from portal.audit.models import Event
 from portal.credentials.enums import DenyCode
 from portal.credentials.facts import read_facts
 from portal.credentials.models import Credential, Revocation
-from portal.credentials.services import claim_credential
+from portal.credentials.services import (
+    approve_revocation,
+    claim_credential,
+    preview_revocation,
+    start_revocation,
+)
+from portal.credentials.targets import Selector
 from portal.credentials.verification import decide
 from portal.demo.guard import DemoRefusedError, refuse_demo_accounts
 from portal.demo.texts import RELEASE
@@ -23,6 +29,7 @@ from portal.gateway.models import Gateway
 from portal.gateway.services import disable_gateway
 from portal.programs.models import Capability, RolloutPhase
 from portal.programs.selectors import open_phases
+from tests.factories.cases import typed
 from tests.factories.gateway import basic
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
@@ -50,29 +57,20 @@ def test_keys_in_use_were_last_used_after_they_were_claimed():
         assert key.claimed_at < key.last_used_at <= timezone.now()
 
 
+def decided(key, scope="model:infer"):
+    facts = read_facts(key.kid)
+    return decide(facts, audience=RELEASE["audience"], scope=scope, now=timezone.now())
+
+
 def test_the_door_lets_exactly_the_live_keys_through():
-    codes = [
-        decide(
-            read_facts(kid),
-            audience=RELEASE["audience"],
-            scope="model:infer",
-            now=timezone.now(),
-        ).code
-        for kid in Credential.objects.values_list("kid", flat=True)
-    ]
+    codes = [decided(key).code for key in Credential.objects.all()]
     assert counted(codes) == {"": 20, DenyCode.KEY_NOT_ACTIVE: 2, DenyCode.KEY_REVOKED: 1}
 
 
 def test_keys_to_claim_work_once_they_are():
     for key in Credential.objects.filter(status="ready"):
         claim_credential(kid=key.kid, by=key.grant.holder, name="")
-        said = decide(
-            read_facts(key.kid),
-            audience=RELEASE["audience"],
-            scope="model:infer",
-            now=timezone.now(),
-        )
-        assert said.code == ""
+        assert decided(key).code == ""
 
 
 def test_three_phases_one_open_and_four_capabilities_over_three_tiers():
@@ -82,10 +80,24 @@ def test_three_phases_one_open_and_four_capabilities_over_three_tiers():
     assert counted(tiers) == {"standard": 2, "elevated": 1, "critical": 1}
 
 
-def test_two_organisations_and_six_staff_one_for_each_role():
+def test_one_live_key_is_critical_so_that_revoking_it_takes_two():
+    (key,) = Credential.objects.filter(scopes__contains=["cyber:attack-simulation"])
+    assert (key.status, decided(key, scope="cyber:attack-simulation").code) == ("active", "")
+    responder, lead = (
+        User.objects.get(groups__name=role) for role in ("incident_responder", "incident_lead")
+    )
+    selector = Selector(capability="cyber:attack-simulation")
+    case = preview_revocation(selector=selector, reason="misuse", note="", by=responder)
+    case = start_revocation(revocation_id=case.pk, by=responder, **typed(case))
+    assert (case.status, case.count) == ("awaiting_second", 1)
+    approve_revocation(revocation_id=case.pk, by=lead, **typed(case))
+    assert decided(key).code == DenyCode.KEY_REVOKED
+
+
+def test_two_organisations_and_seven_staff_two_of_them_reviewers():
     assert Organization.objects.count() == 2
     roles = User.objects.filter(is_staff=True).values_list("groups__name", flat=True)
-    assert counted(roles) == dict.fromkeys(StaffRole.values, 1)
+    assert counted(roles) == dict.fromkeys(StaffRole.values, 1) | {"reviewer": 2}
 
 
 def test_files_for_the_runner_are_private(world):
