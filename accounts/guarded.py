@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 from allauth.account import views as account
+from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.base import views as mfa
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
@@ -22,6 +23,7 @@ from django.views.generic.edit import FormMixin
 
 from accounts import services
 from accounts.models import User
+from accounts.purposes import purpose_of
 from portal.throttle import throttle
 
 View = Callable[..., HttpResponse]
@@ -123,16 +125,26 @@ class Connections(Whole, social.ConnectionsView):
 
 
 # An institution that was chosen before the question is connected by the answer to it.
-class AskPassword(Whole, account.ReauthenticateView):
-    pass
+class Asked(Whole):
+    """Who somebody is, with a sentence on what comes next."""
+
+    request: Any
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        purpose = purpose_of(get_next_redirect_url(self.request))
+        return super().get_context_data(**kwargs) | {"purpose": purpose}
 
 
-class AskFactor(Whole, mfa.ReauthenticateView):
-    pass
+class AskPassword(Asked, account.ReauthenticateView):
+    template_name = "accounts/ask_password.html"
 
 
-class AskPasskey(Whole, webauthn.ReauthenticateWebAuthnView):
-    pass
+class AskFactor(Asked, mfa.ReauthenticateView):
+    template_name = "accounts/ask_factor.html"
+
+
+class AskPasskey(Asked, webauthn.ReauthenticateWebAuthnView):
+    template_name = "accounts/ask_passkey.html"
 
 
 def at_an_institution(view: View) -> View:

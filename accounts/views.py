@@ -14,6 +14,7 @@ from accounts import policies, selectors, services
 from accounts.enums import MemberRole
 from accounts.forms import InvitationForm, OrganizationForm, ProfileForm, RoleForm
 from accounts.models import Invitation, Membership, Organization
+from accounts.purposes import purpose_of
 from accounts.requests import SignedInRequest
 from portal.errors import DomainError
 from portal.form_errors import tell
@@ -49,7 +50,8 @@ def sign_in_again(request: SignedInRequest) -> HttpResponse:
     if request.method == "POST":
         get_adapter(request).logout(request)
         return redirect(f"{reverse('account_login')}?{urlencode({'next': following})}")
-    return render(request, "accounts/sign_in_again.html", {"next": following})
+    page = {"next": following, "purpose": purpose_of(following)}
+    return render(request, "accounts/sign_in_again.html", page)
 
 
 @throttle("organizations", "20/h")
