@@ -180,7 +180,11 @@ class RolloutPhaseAdmin(SettingAdmin):
         ),
         (
             "Reviewers who must agree, by the highest tier asked for",
-            {"fields": ("reviewers_standard", "reviewers_elevated", "reviewers_critical")},
+            {
+                "fields": ("reviewers_standard", "reviewers_elevated", "reviewers_critical"),
+                "description": "One at least at the standard tier, and two at the others. At the"
+                " critical tier a decider who has not reviewed comes on top of them.",
+            },
         ),
         ("State", {"fields": readonly_fields}),
     )

@@ -11,6 +11,10 @@ class RiskTier(TextChoices):
     CRITICAL = "critical", "Critical"
 
 
+# What a phase may ask for at least. At the critical tier whoever decides comes on top of them.
+LEAST_REVIEWERS = {RiskTier.STANDARD: 1, RiskTier.ELEVATED: 2, RiskTier.CRITICAL: 2}
+
+
 class QuestionKind(TextChoices):
     SHORT_TEXT = "short_text", "One line"
     LONG_TEXT = "long_text", "Several lines"

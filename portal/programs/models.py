@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from portal.constraints import both_or_neither
-from portal.programs.enums import QuestionKind, RiskTier
+from portal.programs.enums import LEAST_REVIEWERS, QuestionKind, RiskTier
 from portal.references import new_reference
 
 # RFC 6749 section 3.3 allows more; ours are `resource:action`, without wildcards.
@@ -103,6 +103,15 @@ class Signature(models.Model):
         return f"{self.user} signed {self.agreement}"
 
 
+def _reviewers(tier: RiskTier) -> models.PositiveSmallIntegerField:
+    least = LEAST_REVIEWERS[tier]
+    who = "One reviewer has" if least == 1 else "Two reviewers have"
+    told = f"{who} to agree at least at the {tier.label.lower()} tier. Give {least} or more."
+    return models.PositiveSmallIntegerField(
+        default=least, validators=[MinValueValidator(least, told)]
+    )
+
+
 class RolloutPhase(models.Model):
     """One stage of a release. Open or closed follows from the dates; nothing is stored twice."""
 
@@ -120,15 +129,9 @@ class RolloutPhase(models.Model):
     requests_per_minute = models.PositiveIntegerField(default=60)
     tokens_per_day = models.PositiveBigIntegerField(default=1_000_000)
     max_grant_days = models.PositiveIntegerField(default=180, validators=[MinValueValidator(1)])
-    reviewers_standard = models.PositiveSmallIntegerField(
-        default=1, validators=[MinValueValidator(1)]
-    )
-    reviewers_elevated = models.PositiveSmallIntegerField(
-        default=2, validators=[MinValueValidator(1)]
-    )
-    reviewers_critical = models.PositiveSmallIntegerField(
-        default=2, validators=[MinValueValidator(1)]
-    )
+    reviewers_standard = _reviewers(RiskTier.STANDARD)
+    reviewers_elevated = _reviewers(RiskTier.ELEVATED)
+    reviewers_critical = _reviewers(RiskTier.CRITICAL)
     review_days = models.PositiveSmallIntegerField(
         default=10, help_text="Working promise to applicants: an answer within so many days"
     )
@@ -153,6 +156,12 @@ class RolloutPhase(models.Model):
                 condition=models.Q(closes_at=None)
                 | models.Q(opens_at=None)
                 | models.Q(closes_at__gt=models.F("opens_at")),
+            ),
+            models.CheckConstraint(
+                name="phase_enough_reviewers",
+                condition=models.Q(
+                    **{f"reviewers_{tier}__gte": least for tier, least in LEAST_REVIEWERS.items()}
+                ),
             ),
         ]
 

@@ -124,6 +124,17 @@ def test_writing_a_phase_is_all_in_the_log(desk):
     assert kinds(phase.ref)[3:] == ["phase.saved", "phase.ceiling_set", "question.removed"]
 
 
+def test_a_phase_asks_for_two_reviewers_at_least_at_the_higher_tiers(desk):
+    one = CapabilityFactory()
+    asked = phase_data(one.release, one, reviewers_elevated=1, reviewers_critical=1, capacity=77)
+    page = desk.post(f"{PHASES}add/", asked).text
+    for tier in ("elevated", "critical"):
+        told = f"Two reviewers have to agree at least at the {tier} tier. Give 2 or more."
+        assert told in page
+    assert 'value="77"' in page
+    assert not RolloutPhase.objects.exists()
+
+
 def test_a_ceiling_holds_only_the_release_s_own_capabilities(desk):
     release, other = ModelReleaseFactory(), CapabilityFactory()
     response = desk.post(f"{PHASES}add/", phase_data(release, other))

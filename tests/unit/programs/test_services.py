@@ -150,7 +150,7 @@ def test_the_log_says_what_an_edit_changed_and_keeps_no_words():
     phase, manager = stories.open_phase(capacity=10), stories.manager()
     phase.capacity, phase.reviewers_elevated, phase.closes_at = (
         3,
-        1,
+        4,
         datetime(2031, 1, 2, tzinfo=UTC),
     )
     phase.audience = "Everybody who asks."
@@ -167,7 +167,7 @@ def test_the_log_says_what_an_edit_changed_and_keeps_no_words():
             "closes_at_was": None,
             "capacity": 3,
             "capacity_was": 10,
-            "reviewers_elevated": 1,
+            "reviewers_elevated": 4,
             "reviewers_elevated_was": 2,
             "reworded": ["audience"],
         },
