@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from portal.credentials.enums import RevocationReason, RevocationStatus, Severity
 from portal.credentials.levels import LEVELS
-from portal.credentials.lines import Lines, column_of_kids, read_lines
+from portal.credentials.lines import Lines, read_lines
 from portal.credentials.models import Revocation
 from portal.credentials.services import word_of
 from portal.credentials.targets import Selector, cut_keys, known_kids, pick_kids, values_of
@@ -229,13 +229,14 @@ class SelectorForm(forms.Form):
             raise forms.ValidationError("The file is larger than 20 MB. Leave only the key ids.")
         text = _text(upload)
         try:
-            kids, odd = pick_kids(column_of_kids(text))
-            self._filed = read_lines(text)
+            self._filed = filed = read_lines(text)
         except csv.Error:
             raise forms.ValidationError(_NO_TABLE) from None
-        if odd and not self.data.get("skip_odd"):
-            raise forms.ValidationError(f"{_lines(odd)} of the file not a key id. Correct it.")
-        return kids
+        if filed.odd and not self.data.get("skip_odd"):
+            raise forms.ValidationError(
+                f"{_lines(filed.odd)} of the file not a key id. Correct it."
+            )
+        return filed.kids
 
     def clean_exclusions(self) -> dict[str, str]:
         """Why, by kid."""

@@ -52,6 +52,15 @@ class Lines:
         )
 
     @property
+    def kids(self) -> list[str]:
+        return [kid for _number, kid in self.found if kid]
+
+    @property
+    def odd(self) -> list[int]:
+        """The numbers of lines that hold anything else."""
+        return [number for number, kid in self.found if not kid]
+
+    @property
     def known(self) -> list[str]:
         return list(self.statuses)
 
@@ -91,8 +100,8 @@ def read_lines(text: str, *, table: bool = True) -> Lines:
     """
     found: list[tuple[int, str]] = []
     whole = 0
-    lines = (column_of_kids(text) if table else text).splitlines()
-    for number, line in enumerate(lines, 1):
+    lines = text.splitlines()
+    for number, line in _numbered(text) if table else enumerate(lines, 1):
         words = split_kids(line)
         found += [(number, word) for word in words if is_kid(word)]
         if not all(map(is_kid, words)):
@@ -122,24 +131,29 @@ def rows(lines: Iterable[Line]) -> Iterator[tuple[int | str, str, str]]:
     yield from ((line.number, line.kid, line.answer) for line in lines)
 
 
-def column_of_kids(text: str) -> str:
-    """The column named kid, where the first line names columns; else everything."""
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    """The column named kid, where the first line names columns; else everything. Each with the
+    number of the line it begins on: words in quotes may go on over several.
+    """
     lines = text.splitlines()
     for separator in (",", ";", "\t"):
         names = [name.strip().strip('"').lower() for name in (lines or [""])[0].split(separator)]
         index = next((names.index(name) for name in _NAMES_OF_KIDS if name in names), None)
         if index is not None:
             rows = _rows_of(lines[1:], separator)
-            return "\n".join(["", *(row[index] if len(row) > index else "" for row in rows)])
-    return text
+            return ((number, row[index] if len(row) > index else "") for number, row in rows)
+    return iter(enumerate(lines, 1))
 
 
-def _rows_of(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    """Raises csv.Error where a stray quotation mark swallows lines with keys on them: they would be
-    somebody's words, in no case, and go on working.
+def _rows_of(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Numbered from the second line of the file on. Raises csv.Error where a stray quotation mark
+    swallows lines with keys on them: they would be somebody's words, in no case, and go on working.
     """
-    for row in csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True):
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True)
+    number = 2
+    for row in reader:
         for cell in row:
             if "\n" in cell and any(map(is_kid, split_kids(cell))):
                 raise csv.Error("a quotation mark is open over several lines with keys on them")
-        yield row
+        yield number, row
+        number = 2 + reader.line_num

@@ -93,3 +93,23 @@ def test_words_on_several_lines_in_quotes_are_words():
     first, second = (make_live_key()[0].kid for _ in range(2))
     text = f'kid,note\n{first},"seen,\nand ""shared"""\n{second},\n'
     assert [kid for _number, kid in read_lines(text).found] == [first, second]
+
+
+def test_a_line_is_told_by_where_it_stands_in_the_file_whatever_was_quoted_above():
+    first, second = (make_live_key()[0].kid for _ in range(2))
+    text = (
+        f'kid,note\n{first},"seen,\nand\n\n""shared"""\n{second},\nnone at all,"or\nless"\n\n'
+        f"{first},again\n"
+    )
+    listed = [*text.splitlines()]
+    assert (listed[5], listed[9]) == (f"{second},", f"{first},again")
+    assert told(text) == [
+        (2, first, "hit"),
+        (6, second, "hit"),
+        (7, "", "no key id"),
+        (10, first, "duplicate"),
+    ]
+    lines = read_lines(text)
+    assert (lines.odd, lines.kids) == ([7], [first, second, first])
+    after = read_lines(second)
+    assert (lines + after).found[-1] == (11, second)
