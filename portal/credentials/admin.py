@@ -246,7 +246,7 @@ class RevocationAdmin(Desk):
     found = selectors.search_revocations
     search_help_text = "A case's reference, or a key id"
     list_display = (
-        *("ref_cell", "chosen_by", "count_cell", "severity", "standing"),
+        *("ref_cell", "chosen_by", "count_cell", "severity_cell", "standing"),
         *("zero_cell", "who", "when"),
     )
     list_display_links = ("ref_cell",)
@@ -375,6 +375,11 @@ class RevocationAdmin(Desk):
     @admin.display(description="Keys")
     def count_cell(self, case: Revocation) -> str:
         return f"{case.count:,}"
+
+    @admin.display(description="Severity")
+    def severity_cell(self, case: Revocation) -> str:
+        """Its name; what it means stands on the case's page."""
+        return case.get_severity_display().partition(":")[0]
 
     @admin.display(description="Status")
     def standing(self, case: Any) -> str:

@@ -39,7 +39,7 @@ def _standing(case: Revocation, *, spent: bool, leaving: bool) -> Standing:
     """Completed is one of which every mail has left, too (headway.py says the same at length)."""
     if case.is_contained:
         held = Standing("suspended", "Contained")
-        return Standing("ended", "Contained, nothing left to decide") if spent else held
+        return Standing("ended", "Nothing left to decide") if spent else held
     if case.paused_at:
         return Standing("suspended", "Paused")
     if leaving:

@@ -65,7 +65,7 @@ def spent(desk, phase, keys, who):
 
 
 def test_a_contained_case_whose_keys_another_has_revoked_waits_for_no_decision(desk, spent):
-    assert pills(desk, spent) == "Contained, nothing left to decide"
+    assert pills(desk, spent) == "Nothing left to decide"
     page = words(desk.get(at(spent)))
     for told in (
         "3 keys contained: dead by now, nothing left to decide",

@@ -45,7 +45,7 @@ def test_nothing_is_left_to_decide_once_other_cases_have_revoked_every_key(
     assert again(second).status == ("revoked" if chunk else "active")
     assert (is_spent(held), told()) == (True, ([], [held.ref]))
     said = "\n".join(standing(held))
-    assert "Contained, nothing left to decide; 2 keys" in said
+    assert "Nothing left to decide; 2 keys" in said
     assert "nothing is left to decide but to close it" in said
     assert "not revoked" not in said
 
