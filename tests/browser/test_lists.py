@@ -1,6 +1,6 @@
 """Lists of staff on an ordinary screen: every column is seen without scrolling sideways."""
 
-from django.core.management import call_command
+import pytest
 from django.urls import reverse
 
 from accounts.models import User
@@ -25,9 +25,9 @@ _HIDDEN = """() => {
 }"""
 
 
+@pytest.mark.usefixtures("committed_world")
 def test_lists_are_no_wider_than_their_page(open_page):
     """Of the demo, with the widest words that may stand in them, and boxes to tick."""
-    call_command("demo", verbosity=0)
     person = User.objects.get(email="ines.responder@demo.example")
     key = Credential.objects.filter(status="active", scopes=["model:infer"]).first()
     cases = [
