@@ -8,6 +8,7 @@ from accounts.enums import MemberRole
 from accounts.models import Membership, Organization, User
 from accounts.names import clean_name
 from portal.audit.services import record_event
+from portal.constraints import refused_by
 from portal.errors import Invalid
 
 
@@ -87,6 +88,8 @@ def _registered(name: str, website: str, country: str) -> Organization:
         with transaction.atomic():
             return Organization.objects.create(name=name, website=website, country=country)
     except IntegrityError as error:
+        if refused_by(error) != "organization_name_once":
+            raise
         reason = "An organisation of this name is registered. Ask a colleague there to invite you."
         raise Invalid("name_taken", reason, {"name": reason}) from error
 

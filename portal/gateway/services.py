@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from portal.audit.selectors import events_about
 from portal.audit.services import Actor, record_event
+from portal.constraints import refused_by
 from portal.credentials.models import Credential
 from portal.errors import Conflict
 from portal.gateway import authentication, policies
@@ -38,6 +39,8 @@ def register_gateway(
         with transaction.atomic():
             gateway.save(force_insert=True)
     except IntegrityError as error:  # of two at once, too, the database lets one pass
+        if refused_by(error) != "gateway_name_once":
+            raise
         message = "A gateway has this name already; choose another."
         raise Conflict("name_taken", message) from error
     _record("gateway.registered", gateway, by)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from portal.audit.services import Payload, record_event
+from portal.constraints import refused_by
 from portal.errors import Conflict, Invalid
 from portal.programs import policies
 from portal.programs.models import (
@@ -51,6 +52,17 @@ WORDS: dict[type[models.Model], tuple[str, ...]] = {
     Question: ("section", "prompt", "help", "options", "condition_value"),
 }
 
+# Constraints that somebody meets who was a moment later than another with the same place or name.
+ONE_OF_A_KIND = frozenset(
+    {
+        "programs_modelrelease_slug_key",
+        "programs_modelrelease_audience_key",
+        "capability_scope_once",
+        "phase_order_once",
+        "question_key_once",
+    }
+)
+
 
 def text_sha256(text: str) -> str:
     """SHA-256, in hex, of exactly this text in UTF-8."""
@@ -89,6 +101,8 @@ def _write(setting: Setting, changed: list[str] | None = None) -> None:
         with transaction.atomic():
             setting.save(update_fields=changed)
     except IntegrityError as error:
+        if refused_by(error) not in ONE_OF_A_KIND:
+            raise
         raise Conflict(
             "place_taken",
             "Somebody has just taken this place or name. Nothing was saved: look again.",
