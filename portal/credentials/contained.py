@@ -34,9 +34,14 @@ def contained_cases() -> ContainedCases:
 
 
 def with_spent(cases: QuerySet[Revocation]) -> QuerySet:
-    """With `spent`: whether a case is contained and revoking its keys would kill none of them."""
-    nothing_left = When(CONTAINED_NOW & ~Exists(_undecided_items()), then=Value(value=True))
-    return cases.annotate(spent=Case(nothing_left, default=Value(value=False)))
+    """With `spent`: whether a case is contained and revoking its keys would kill none of them.
+
+    Every key has to be looked at for that, on every staff page; but no key that is over ever lives
+    again, so of a case that a worker has found spent (services/noting.py) nobody looks at any.
+    """
+    nothing_left = Q(spent_at__isnull=False) | ~Exists(_undecided_items())
+    spent = When(CONTAINED_NOW & nothing_left, then=Value(value=True))
+    return cases.annotate(spent=Case(spent, default=Value(value=False)))
 
 
 def is_spent(case: Revocation) -> bool:

@@ -80,3 +80,4 @@ def reconcile() -> None:
         ring(prove_revocation, revocation_id)
     services.close_what_is_over(by=System("clock"))
     services.remind_of_expiry(by=System("clock"))
+    services.note_spent_cases()

@@ -47,6 +47,7 @@ NOBODYS = {
     "snapshot_sha256": "computes",
     "text_sha256": "computes",
     "sync_role_permissions": "what the code says is written down, at `migrate`",
+    "note_spent_cases": "what was found, which nobody decides",
     "store_uses": "what doors saw, which nobody decides",
     "store_rehashed": "likewise",
     "store_rehashed_secrets": "likewise",

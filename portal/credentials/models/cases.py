@@ -47,6 +47,8 @@ class Revocation(models.Model):
     contained_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
+    # When a worker found nothing left to decide of it, and so there never is again (contained.py).
+    spent_at = models.DateTimeField(null=True, editable=False)
     released_at = models.DateTimeField(null=True)
     released_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"

@@ -40,6 +40,7 @@ from portal.credentials.services.issuing import (
     retry_activation,
 )
 from portal.credentials.services.naming import rename_credential
+from portal.credentials.services.noting import note_spent_cases
 from portal.credentials.services.previewing import preview_revocation, reissue_word_of, word_of
 from portal.credentials.services.proving import prove_revocation
 from portal.credentials.services.rehearsing import make_test_credential
@@ -83,6 +84,7 @@ __all__ = [
     "lift_freeze",
     "make_test_credential",
     "note_issue_failure",
+    "note_spent_cases",
     "open_grant",
     "pause_revocation",
     "place_freeze",
