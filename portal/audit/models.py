@@ -33,8 +33,9 @@ class Event(models.Model):
             # rare kind the few rows are sorted; of a frequent one the newest are found by id.
             models.Index(fields=["thread"], name="event_by_thread"),
             models.Index(fields=["subject"], name="event_by_subject"),
-            models.Index(fields=["kind"], name="event_by_kind"),
-            models.Index(fields=["actor"], name="event_by_actor"),
+            # One for both, as each costs a bulk revocation as much as its key does: one person's
+            # acts are looked for among all kinds that are known (selectors.search).
+            models.Index(fields=["kind", "actor"], name="event_by_kind_and_actor"),
             # Rows come in the order of time, so a few kilobytes say where a day lies.
             BrinIndex(fields=["at"], name="event_at"),
         ]

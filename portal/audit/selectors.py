@@ -54,7 +54,8 @@ def search(events: QuerySet[Event], text: str) -> QuerySet[Event]:
     """
     for word in text.split():
         refs = _meant_by(word)
-        events = events.filter(Q(subject__in=refs) | Q(thread__in=refs) | Q(actor__in=refs))
+        acts = Q(kind__in=list(PRESENTERS), actor__in=refs)  # the index begins with the kind
+        events = events.filter(Q(subject__in=refs) | Q(thread__in=refs) | acts)
     return events
 
 

@@ -14,12 +14,9 @@ from portal.credentials.models import Credential
 # None of the columns set here is in an index, nor in an index's condition, and pages have room:
 # so a key in use is revoked where it lies, and no index is touched (migration 0004).
 _KILL = """
-WITH held (id, kid, thread) AS MATERIALIZED ({held})
-UPDATE {table} AS key
+UPDATE {table}
 SET status = %s, revoked_at = %s, revoked_by_id = %s, revoked_with_key = %s, revoked_reason = %s,
     revoked_by_staff = %s
-FROM held WHERE key.id = held.id
-RETURNING key.id, held.kid AS subject, held.thread AS thread
 """
 
 
@@ -39,13 +36,11 @@ def kill_credentials(
     Rows are locked in the order of their ids, so that two of these never wait for each other.
     Dead keys are passed over. One event a key, written by the same statement.
     """
-    held, chosen = _held(credentials)
     person = by if isinstance(by, User) else None
     return record_changes(
         CREDENTIAL_EVENT[CredentialStatus.REVOKED],
-        _KILL.format(held=held, table=Credential._meta.db_table),
+        _KILL.format(table=Credential._meta.db_table),
         [
-            *chosen,
             CredentialStatus.REVOKED.value,
             timezone.now(),
             person.pk if person else None,
@@ -53,6 +48,7 @@ def kill_credentials(
             reason,
             by_staff,
         ],
+        chosen=_held(credentials),
         by=by,
         payload={"reason": reason, "case": case},
     )
