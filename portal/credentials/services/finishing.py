@@ -6,6 +6,7 @@ anywhere, the next worker goes on where it stopped, and nothing is done twice.
 
 import logging
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.utils import timezone
 from portal.audit.services import Actor
 from portal.credentials import tasks
 from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
-from portal.credentials.models import Credential, Revocation, RevocationParty
+from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
 from portal.credentials.selectors import UNTOLD
 from portal.credentials.services.killing import bar_new_keys, kill_credentials
 from portal.credentials.services.leasing import LeaseLostError, held, take_lease
@@ -32,17 +33,21 @@ _PAUSE = timedelta(seconds=10)
 # Keys a transaction. All are refused already, so there is no haste; five times as many at once made
 # the slowest answers of doors on the same machine twice as slow again.
 _STEP = 200
+_AHEAD = 50_000
 _OPEN = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
 
 
-def mark_some(revocation: Revocation, *, at_most: int) -> int:
-    """Write on up to so many keys that they are revoked, with an event each; returns how many were
-    looked at. The caller holds the case's row.
+def unmarked(revocation_id: int, *, at_most: int) -> list[int]:
+    """Ids of that many keys of a case, or fewer, that nothing is written on yet."""
+    items = RevocationItem.objects.filter(revocation=revocation_id, status=ItemStatus.FROZEN)
+    ids = items.order_by("credential_id").values_list("credential_id", flat=True)
+    return list(ids[:at_most])
+
+
+def mark_some(revocation: Revocation, ids: list[int]) -> int:
+    """Write on these unmarked keys of a case that they are revoked, with an event each; returns how
+    many were looked at. The caller holds the case's row.
     """
-    frozen = revocation.items.filter(status=ItemStatus.FROZEN).order_by("credential_id")
-    ids = list(frozen.values_list("credential_id", flat=True)[:at_most])
-    if not ids:
-        return 0
     keys = Credential.objects.filter(pk__in=ids)
     by = revocation.confirmed_by
     assert by is not None  # noqa: S101 - a constraint holds it; said for the type checker
@@ -61,7 +66,8 @@ def mark_some(revocation: Revocation, *, at_most: int) -> int:
     if revocation.rehearsal:  # nobody is told of a drill
         dead = {"status": ItemStatus.DONE, "done_at": now}
     items.filter(credential__in=killed).update(**dead)
-    items.filter(credential__in=ids).update(status=ItemStatus.SKIPPED, done_at=now)
+    if len(killed) < len(ids):
+        items.filter(credential__in=ids).update(status=ItemStatus.SKIPPED, done_at=now)
     return len(ids)
 
 
@@ -74,7 +80,7 @@ def finish_revocation(*, revocation_id: int, by: Actor) -> int:
     if fence is None:
         return 0
     done, ends = 0, time.monotonic() + WORK_FOR
-    while step := _mark_step(revocation_id, fence) or _tell_step(revocation_id, fence):
+    for step in _steps(revocation_id, fence):
         done += step
         if time.monotonic() >= ends:
             break
@@ -90,9 +96,22 @@ def _held(revocation_id: int, fence: int) -> Revocation:
     return case
 
 
+def _steps(revocation_id: int, fence: int) -> Iterator[int]:
+    """Take one step after the other; yields how many keys or partners each has seen to.
+
+    What is left to mark is looked up for many steps at once: each look passes over the whole case.
+    """
+    size = min(_STEP, settings.REVOCATION_CHUNK)
+    while ids := unmarked(revocation_id, at_most=_AHEAD):
+        for start in range(0, len(ids), size):
+            yield _mark_step(revocation_id, fence, ids[start : start + size])
+    while told := _tell_step(revocation_id, fence):
+        yield told
+
+
 @transaction.atomic
-def _mark_step(revocation_id: int, fence: int) -> int:
-    return mark_some(_held(revocation_id, fence), at_most=min(_STEP, settings.REVOCATION_CHUNK))
+def _mark_step(revocation_id: int, fence: int, ids: list[int]) -> int:
+    return mark_some(_held(revocation_id, fence), ids)
 
 
 def _tell_step(revocation_id: int, fence: int) -> int:
