@@ -48,6 +48,8 @@ def mark_some(revocation: Revocation, ids: list[int]) -> int:
     """Write on these unmarked keys of a case that they are revoked, with an event each; returns how
     many were looked at. The caller holds the case's row.
     """
+    if not ids:
+        return 0
     keys = Credential.objects.filter(pk__in=ids)
     by = revocation.confirmed_by
     assert by is not None  # noqa: S101 - a constraint holds it; said for the type checker
