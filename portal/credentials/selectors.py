@@ -123,6 +123,13 @@ def unfinished_grants() -> list[int]:
     return list(due.order_by("pk").distinct().values_list("pk", flat=True)[:RING_AT_MOST])
 
 
+def unmarked_keys(revocation_id: int, *, at_most: int) -> list[int]:
+    """Ids of that many keys of a case, or fewer, that workers have written nothing on so far."""
+    items = RevocationItem.objects.filter(revocation=revocation_id, status=ItemStatus.FROZEN)
+    ids = items.order_by("credential_id").values_list("credential_id", flat=True)
+    return list(ids[:at_most])
+
+
 def unfinished_revocations() -> list[int]:
     """Ids of cases with something to do, at which no worker is busy: it rings for its own rest."""
     now = timezone.now()

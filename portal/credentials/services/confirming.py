@@ -16,8 +16,8 @@ from portal.audit.services import Payload, record_event
 from portal.credentials import policies, tasks
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
-from portal.credentials.selectors import TO_PARTNERS, needs_second_person
-from portal.credentials.services.finishing import mark_some, unmarked
+from portal.credentials.selectors import TO_PARTNERS, needs_second_person, unmarked_keys
+from portal.credentials.services.finishing import mark_some
 from portal.credentials.services.moving import move_revocation, stop_births
 from portal.credentials.services.previewing import word_of
 from portal.credentials.services.typed import must_be_as_shown
@@ -155,7 +155,7 @@ def _kill(revocation: Revocation, *, by: User) -> Revocation:
     revocation.confirmed_at, revocation.confirmed_by = timezone.now(), by
     payload: Payload = {"count": revocation.count, "digest": revocation.digest}
     move_revocation(revocation, to=RevocationStatus.RUNNING, by=by, payload=payload)
-    mark_some(revocation, unmarked(revocation.pk, at_most=settings.REVOCATION_CHUNK))
+    mark_some(revocation, unmarked_keys(revocation.pk, at_most=settings.REVOCATION_CHUNK))
     ring_after_commit(tasks.prove_revocation, revocation.pk)
     ring_after_commit(tasks.finish_revocation, revocation.pk)
     return revocation

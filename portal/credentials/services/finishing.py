@@ -17,8 +17,8 @@ from django.utils import timezone
 from portal.audit.services import Actor
 from portal.credentials import tasks
 from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
-from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
-from portal.credentials.selectors import UNTOLD
+from portal.credentials.models import Credential, Revocation, RevocationParty
+from portal.credentials.selectors import UNTOLD, unmarked_keys
 from portal.credentials.services.killing import bar_new_keys, kill_credentials
 from portal.credentials.services.leasing import LeaseLostError, held, take_lease
 from portal.credentials.services.moving import move_revocation
@@ -35,13 +35,6 @@ _PAUSE = timedelta(seconds=10)
 _STEP = 200
 _AHEAD = 50_000
 _OPEN = (RevocationStatus.RUNNING, RevocationStatus.COMPLETED_WITH_STRAGGLERS)
-
-
-def unmarked(revocation_id: int, *, at_most: int) -> list[int]:
-    """Ids of that many keys of a case, or fewer, that nothing is written on yet."""
-    items = RevocationItem.objects.filter(revocation=revocation_id, status=ItemStatus.FROZEN)
-    ids = items.order_by("credential_id").values_list("credential_id", flat=True)
-    return list(ids[:at_most])
 
 
 def mark_some(revocation: Revocation, ids: list[int]) -> int:
@@ -104,7 +97,7 @@ def _steps(revocation_id: int, fence: int) -> Iterator[int]:
     What is left to mark is looked up for many steps at once: each look passes over the whole case.
     """
     size = min(_STEP, settings.REVOCATION_CHUNK)
-    while ids := unmarked(revocation_id, at_most=_AHEAD):
+    while ids := unmarked_keys(revocation_id, at_most=_AHEAD):
         for start in range(0, len(ids), size):
             yield _mark_step(revocation_id, fence, ids[start : start + size])
     while told := _tell_step(revocation_id, fence):
