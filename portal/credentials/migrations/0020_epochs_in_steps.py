@@ -69,6 +69,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credentials", "0018_freeze_against_a_lift")]
+    dependencies = [("credentials", "0019_spent_cases")]
 
     operations = [migrations.RunSQL(_EPOCHS, _AS_BEFORE)]
