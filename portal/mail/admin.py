@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from portal.admin_buttons import Button, WithButtons
 from portal.mail import admin_views, policies
@@ -38,8 +39,8 @@ class StateFilter(admin.SimpleListFilter):
 class OutgoingMailAdmin(WithButtons, admin.ModelAdmin):
     list_display = (
         "ref",
-        "template",
-        "to",
+        "template_cell",
+        "to_cell",
         "case",
         "state",
         "attempts",
@@ -72,6 +73,16 @@ class OutgoingMailAdmin(WithButtons, admin.ModelAdmin):
             policy=policies.can_retry_mail,
         ),
     )
+
+    @admin.display(description="Template", ordering="template")
+    def template_cell(self, mail: OutgoingMail) -> str:
+        app, _slash, event = mail.template.partition("/")
+        return format_html("{}/<wbr>{}", app, event)
+
+    @admin.display(description="To", ordering="to")
+    def to_cell(self, mail: OutgoingMail) -> str:
+        name, _at, host = mail.to.rpartition("@")
+        return format_html("{}<wbr>@{}", name, host)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
