@@ -84,7 +84,7 @@ def _bare(last: int, by: User) -> None:
 
 @transaction.atomic
 def _ordinary(last: int, by: User) -> None:
-    tables.run(tables.BARE.format(keys="bench_key", events="bench_event", by=by.pk, last=last))
+    tables.run(tables.ORDINARY.format(keys="bench_key", events="bench_event", by=by.pk, last=last))
 
 
 def preview(_stack: Stack) -> list[Result]:

@@ -10,20 +10,24 @@ UPDATE {table} SET status = 'active', revoked_at = NULL, revoked_by_id = NULL, r
 """
 DEAD = "SELECT count(*) FROM {table} WHERE status = 'revoked'"
 # Named as the service's own: what a person would write who knew exactly what to change.
-BARE = """
+_STATEMENT = """
 WITH dead AS (
     UPDATE {keys} AS key SET status = 'revoked', revoked_at = now(), revoked_by_id = {by},
         revoked_reason = 'incident', revoked_by_staff = true
-    FROM credentials_grant AS held JOIN applications_application AS file
-        ON file.id = held.application_id
-    WHERE held.id = key.grant_id AND key.status = 'active' AND key.id <= {last}
-    RETURNING key.kid, file.ref
+    {join} key.status = 'active' AND key.id <= {last}
+    RETURNING key.kid, {thread}
 )
 INSERT INTO {events} (at, kind, actor, subject, thread, request_id, payload)
-SELECT now(), 'credential.revoked', 'USR-BENCHMRK', kid, ref, '',
+SELECT now(), 'credential.revoked', 'USR-BENCHMRK', kid, thread, '',
     '{{"reason": "incident", "case": "CASE-BENCH"}}' FROM dead
 """
-_ORDINARY = """
+BARE = _STATEMENT.replace("{join}", "WHERE").replace("{thread}", "key.thread")
+ORDINARY = _STATEMENT.replace("{thread}", "file.ref AS thread").replace(
+    "{join}",
+    "FROM credentials_grant AS held JOIN applications_application AS file"
+    " ON file.id = held.application_id WHERE held.id = key.grant_id AND",
+)
+_ORDINARY_LAYOUT = """
 CREATE TABLE bench_key (LIKE credentials_credential INCLUDING DEFAULTS INCLUDING CONSTRAINTS
     INCLUDING IDENTITY);
 INSERT INTO bench_key ({columns}) OVERRIDING SYSTEM VALUE
@@ -71,7 +75,7 @@ def make_ordinary() -> None:
         " WHERE attrelid = 'credentials_credential'::regclass AND attnum > 0"
         " AND NOT attisdropped AND attgenerated = ''"
     )
-    run(_ORDINARY.format(columns=stored[0][0]))
+    run(_ORDINARY_LAYOUT.format(columns=stored[0][0]))
     run("VACUUM ANALYZE bench_key, bench_event")
 
 

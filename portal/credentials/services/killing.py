@@ -60,7 +60,7 @@ def _held(credentials: QuerySet[Credential]) -> tuple[str, tuple[object, ...]]:
         credentials.select_for_update(of=("self",))
         .filter(status__in=LIVE)
         .order_by("pk")
-        .values_list("pk", "kid", "grant__application__ref")
+        .values_list("pk", "kid", "thread")
     )
     sql, values = live.query.sql_with_params()
     return sql, tuple(values)
@@ -81,7 +81,7 @@ def bar_new_keys(credentials: QuerySet[Credential], *, by: User) -> None:
         credentials.select_for_update(of=("self",))
         .filter(status=CredentialStatus.REVOKED, revoked_by_staff=False)
         .order_by("pk")
-        .values_list("pk", "kid", "grant__application__ref")
+        .values_list("pk", "kid", "thread")
     )
     if not rows:
         return
