@@ -2,16 +2,13 @@
 is never another than its grant's.
 
 Revoking a hundred thousand keys then looks nothing up: finding ten thousand files among as many
-as there are was a fifth of revoking as many keys.
+as there are was a fifth of revoking as many keys. Keys that are there get theirs in 0022: while this
+one holds the table, nobody can read a key.
 """
 
 from django.db import migrations, models
 
 _THREADS = """
-UPDATE credentials_credential AS key SET thread = file.ref
-    FROM credentials_grant AS right_
-    JOIN applications_application AS file ON file.id = right_.application_id
-    WHERE right_.id = key.grant_id;
 CREATE FUNCTION portal_thread_of_key() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     SELECT file.ref INTO NEW.thread FROM credentials_grant AS right_
