@@ -70,7 +70,7 @@ def test_a_contained_case_whose_keys_another_has_revoked_waits_for_no_decision(d
     for told in (
         "3 keys contained: dead by now, nothing left to decide",
         "1 contained case has nothing left to decide. Every key is dead without it: close it.",
-        "No key dies by it and nobody is mailed",
+        "and nobody is mailed a second time.",
         "Confirm and close this case",
     ):
         assert told in page
