@@ -193,3 +193,17 @@ def test_many_workers_at_once_tell_each_holder_once(phase, by, concurrently):
     assert again(case).status == "completed"
     completed = [e for e in events_about(case.ref) if e.kind == "revocation.completed"]
     assert len(completed) == 1
+
+
+@pytest.mark.parametrize(("step", "rests"), [(2, False), (1, True)])
+def test_after_each_step_of_a_large_case_a_worker_rests(phase, by, monkeypatch, step, rests):
+    live(phase, 2)
+    case = preview(phase, by)
+    confirm(case, by)
+    rested = []
+    monkeypatch.setattr(finishing, "_STEP", step)
+    monkeypatch.setattr(finishing.time, "sleep", rested.append)
+    finish(case)
+    assert again(case).status == "completed"
+    assert bool(rested) is rests
+    assert all(0 < seconds <= 1 for seconds in rested)
