@@ -6,7 +6,7 @@ keeps new keys from its grants, until somebody closes it.
 
 from dataclasses import dataclass
 
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from portal.credentials.enums import CredentialStatus as C
 from portal.credentials.enums import ItemStatus
@@ -25,7 +25,9 @@ class ContainedCases:
 
 
 def contained_cases() -> ContainedCases:
-    held = Revocation.objects.filter(CONTAINED_NOW).order_by("contained_at")
+    # Those noted as spent come last: however many nobody closes, none that waits is missed.
+    waiting_first = F("spent_at").asc(nulls_first=True)
+    held = Revocation.objects.filter(CONTAINED_NOW).order_by(waiting_first, "contained_at")
     found = list(with_spent(held)[:MOST_CONTAINED])
     return ContainedCases(
         waiting=[case for case in found if not case.spent],

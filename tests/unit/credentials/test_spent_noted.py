@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from portal.credentials import contained as contained_module
 from portal.credentials import services, tasks
 from portal.credentials.contained import contained_cases, is_spent
 from portal.credentials.enums import CredentialStatus
@@ -70,6 +71,16 @@ def test_it_is_noted_once_and_of_no_case_with_a_key_that_lives(by):
     assert services.note_spent_cases() == 0
     assert (again(case).spent_at, again(alive).spent_at) == (noted, None)
     assert told() == ([alive.pk], [case.pk])
+
+
+def test_many_that_nobody_closes_hide_none_that_waits(by, monkeypatch):
+    monkeypatch.setattr(contained_module, "MOST_CONTAINED", 1)
+    spent, _phase = contained(by, 1)
+    waiting, _phase = contained(by, 1)
+    services.revoke_credential(kid=spent.items.get().credential.kid, reason="incident", by=by)
+    assert told() == ([], [spent.pk])
+    services.note_spent_cases()
+    assert told() == ([waiting.pk], [])
 
 
 def test_none_that_has_been_decided_is_spent(by):
