@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 from django.urls import Resolver404, resolve
 
-_ONLY = "only whoever has just proved who they are"
-_CASE = f"You go on to a case of revocation: {_ONLY} can confirm one."
-_REISSUE = f"You go on to a re-issue of keys: {_ONLY} can confirm one."
-_SIGNING_IN = f"You go on to how you sign in here: {_ONLY} can change that."
-_STAFF = "You go on to the pages of staff."
+_THEM = "only to the person who has just proved who they are"
+_ONLY = "Only somebody who has just proved who they are"
+_CASE = f"Next: a case of revocation. {_ONLY} can confirm one."
+_REISSUE = f"Next: a re-issue of keys. {_ONLY} can confirm one."
+_SIGNING_IN = f"Next: how you sign in here. {_ONLY} can change that."
+_STAFF = "Next: the pages of staff."
 
 PURPOSES = {
     "admin:credentials_revocation_change": _CASE,
@@ -21,11 +22,11 @@ PURPOSES = {
     "admin:credentials_reissue_change": _REISSUE,
     "admin:credentials_reissue_confirm": _REISSUE,
     "admin:credentials_reissue_approve": _REISSUE,
-    "admin:credentials_freeze_change": f"You go on to a freeze: {_ONLY} can lift one.",
-    "admin:credentials_freeze_lift": f"You go on to lift a freeze: {_ONLY} can do that.",
-    "credentials:claim": f"You go on to claim a key: it is shown once, to {_ONLY}.",
-    "credentials:rotate": f"You go on to rotate a key: the new one is shown once, to {_ONLY}.",
-    "credentials:make_test_key": f"You go on to make a key to test: it is shown once, to {_ONLY}.",
+    "admin:credentials_freeze_change": f"Next: a freeze. {_ONLY} can lift one.",
+    "admin:credentials_freeze_lift": f"Next: lifting a freeze. {_ONLY} can do that.",
+    "credentials:claim": f"Next: claiming a key. It is shown once, and {_THEM}.",
+    "credentials:rotate": f"Next: rotating a key. The new one is shown once, and {_THEM}.",
+    "credentials:make_test_key": f"Next: a key to test. It is shown once, and {_THEM}.",
     **dict.fromkeys(
         (
             "account_email",

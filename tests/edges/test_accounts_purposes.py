@@ -13,7 +13,7 @@ from tests.factories.reviews import staff
 
 pytestmark = pytest.mark.django_db
 ASK = "/accounts/reauthenticate/"
-CASE = "You go on to a case of revocation: only whoever has just proved who they are can confirm"
+CASE = "Next: a case of revocation. Only somebody who has just proved who they are can confirm"
 
 
 def names(resolver, space=""):
@@ -44,9 +44,12 @@ def asked(client):
     [
         (f"{CASES}CASE-AAAAAAAA/change/", CASE),
         (f"http://testserver{CASES}CASE-AAAAAAAA/change/?page=2#keys", CASE),
-        ("/access/keys/AAAAAAAAAAAAAAAA/claim/", "You go on to claim a key: it is shown once, to"),
-        ("/accounts/2fa/totp/activate/", "You go on to how you sign in here:"),
-        ("/admin/", "You go on to the pages of staff."),
+        (
+            "/access/keys/AAAAAAAAAAAAAAAA/claim/",
+            "Next: claiming a key. It is shown once, and only",
+        ),
+        ("/accounts/2fa/totp/activate/", "Next: how you sign in here."),
+        ("/admin/", "Next: the pages of staff."),
     ],
 )
 def test_it_is_said_what_comes_next(asked, following, told):
@@ -59,14 +62,14 @@ def test_it_is_said_what_comes_next(asked, following, told):
 )
 def test_of_any_other_page_nothing_is_said(asked, following):
     page = asked(following)
-    assert "You go on to" not in page
+    assert "Next:" not in page
     assert "evil" not in page
 
 
 def test_it_stays_when_the_password_is_wrong(client):
     sign_in(client, PersonFactory())
     answer = client.post(ASK, {"password": "wrong", "next": "/access/keys/AAAAAAAAAAAAAAAA/claim/"})
-    assert "You go on to claim a key" in words(answer)
+    assert "Next: claiming a key" in words(answer)
 
 
 def test_a_second_factor_is_asked_for_with_the_same_words(client):
@@ -84,4 +87,4 @@ def test_so_does_who_can_only_sign_in_again(client):
     person.save()
     client.force_login(person)
     page = client.get("/accounts/sign-in-again/", {"next": "/access/keys/AAAAAAAAAAAAAAAA/claim/"})
-    assert "You go on to claim a key" in words(page)
+    assert "Next: claiming a key" in words(page)

@@ -1,5 +1,5 @@
 """A key knows the file whose timeline tells of it, given by the database: nobody forgets it, and it
-is never another than its grant's.
+goes where its grant is (references themselves never change).
 
 Revoking a hundred thousand keys then looks nothing up: finding ten thousand files among as many
 as there are was a fifth of revoking as many keys. Keys that are there get theirs in 0022: while this
