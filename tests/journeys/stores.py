@@ -96,13 +96,19 @@ def broker():
 
 @contextmanager
 def everything_the_broker_is_told():
-    """A list that fills with each command sent to the server, of whoever sends it."""
+    """A list that fills with each command sent to this test's Redis database, by whoever it is.
+
+    The server tells of all its databases, and in the others tests beside this one plant keys.
+    """
     told, stop = [], threading.Event()
     with redis.Redis.from_url(settings.REDIS_URL) as client, client.monitor() as monitor:
 
+        ours = client.get_connection_kwargs().get("db", 0)
+
         def listen():
             for line in monitor.listen():
-                told.append(line["command"].encode())
+                if line["db"] == ours:
+                    told.append(line["command"].encode())
                 if stop.is_set():
                     return
 

@@ -94,9 +94,17 @@ def test_the_search_finds_what_is_said_to_the_broker_and_to_the_log(capfd):
         stores.everything_the_broker_is_told() as told,
         redis.Redis.from_url(settings.REDIS_URL) as client,
     ):
+        say_to_another_database("planted by another test")
         client.set("planted", token)
         client.delete("planted")
         until(lambda: any(b"DEL" in line for line in told))
+    assert not finds("planted by another test", b"\n".join(told))
     sys.stderr.write(f"{token}\n")
     logs = "".join(capfd.readouterr()).encode()
     assert (finds(token, b"\n".join(told)), finds(token, logs)) == (True, True)
+
+
+def say_to_another_database(word):
+    with redis.Redis.from_url(settings.REDIS_URL, single_connection_client=True) as client:
+        client.select(0 if client.get_connection_kwargs().get("db", 0) else 1)
+        client.echo(word)
