@@ -2,7 +2,8 @@
 
 They are started once, by the process that was called; workers (pytest-xdist) inherit their
 addresses. pytest-django gives each worker a database of its own, and here each gets a numbered
-Redis database of its own. Whatever the environment gives already is left alone.
+Redis database and a folder of its own: some plant keys that others search for. Whatever the
+environment gives already is left alone.
 """
 
 import base64
@@ -22,6 +23,7 @@ DATA = Path(__file__).resolve().parent.parent / ".data" / "tests"
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if WORKER in os.environ:
         os.environ["REDIS_URL"] = own_database(os.environ["REDIS_URL"], os.environ[WORKER])
+        os.environ["DATA_DIR"] = str(Path(os.environ["DATA_DIR"]) / os.environ[WORKER])
         return
     # Imported late, so that coverage has begun.
     from portal import embedded  # noqa: PLC0415

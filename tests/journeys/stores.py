@@ -102,7 +102,6 @@ def everything_the_broker_is_told():
     """
     told, stop = [], threading.Event()
     with redis.Redis.from_url(settings.REDIS_URL) as client, client.monitor() as monitor:
-
         ours = client.get_connection_kwargs().get("db", 0)
 
         def listen():
@@ -124,6 +123,6 @@ def everything_the_broker_is_told():
 def files():
     """Mails and whatever else was written to disk, and the engines' own logs."""
     found = [path for path in settings.DATA_DIR.rglob("*") if path.is_file()]
-    engines = Path(os.environ["DATA_DIR"]).parent
+    engines = Path(os.environ["TESTS_SHARED"])
     found += list(engines.glob("*.log"))
     return b"\n".join(path.read_bytes() for path in found)
