@@ -21,6 +21,11 @@ def written():
     lines.extend((e.kind, e.subject, e.thread, e.actor) for e in events)
 
 
+def events_about(subject):
+    """Newest first, in whatever file; pages ask for one file's, by its index."""
+    return Event.objects.filter(subject=subject)
+
+
 def assert_nothing_private(event):
     for value in (event.kind, event.actor, event.subject, event.thread, *_leaves(event.payload)):
         assert value is None or isinstance(value, bool | int) or CODE.fullmatch(value), (

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from portal.audit.models import Event
+from portal.audit.models import BY_THEIR_FILE, Event
 from portal.audit.presenters import PRESENTERS
 
 # A list page offers this many at most; whoever needs more narrows the search.
@@ -19,9 +19,9 @@ def timeline(thread: str) -> QuerySet[Event]:
     return Event.objects.filter(thread=thread)
 
 
-def events_about(subject: str) -> QuerySet[Event]:
-    """Events of one thing (a kid, a case), newest first."""
-    return Event.objects.filter(subject=subject)
+def events_about(subject: str, *, thread: str) -> QuerySet[Event]:
+    """Events of one thing (a kid, a case) in the file that tells of it, newest first."""
+    return timeline(thread).filter(subject=subject)
 
 
 def threads_of(subjects: Iterable[str], kind: str, since: datetime) -> set[tuple[str, str]]:
@@ -55,8 +55,17 @@ def search(events: QuerySet[Event], text: str) -> QuerySet[Event]:
     for word in text.split():
         refs = _meant_by(word)
         acts = Q(kind__in=list(PRESENTERS), actor__in=refs)  # the index begins with the kind
-        events = events.filter(Q(subject__in=refs) | Q(thread__in=refs) | acts)
+        events = events.filter(_about(refs) | Q(thread__in=refs) | acts)
     return events
+
+
+def _about(subjects: set[str]) -> Q:
+    """Whose subject is one of these. Kinds that the index of subjects leaves out are looked for
+    in the files that the others name: a key has been asked for before it is revoked.
+    """
+    others = Q(subject__in=subjects) & ~Q(kind=BY_THEIR_FILE)
+    files = set(Event.objects.filter(others).order_by().values_list("thread", flat=True))
+    return others | Q(subject__in=subjects, thread__in=files)
 
 
 def people_in(events: Iterable[Event]) -> dict[str, str]:

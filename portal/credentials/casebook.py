@@ -105,16 +105,17 @@ def grant_timeline(grant: Grant) -> list[Entry]:
 
 
 def key_timeline(credential: Credential) -> list[Entry]:
-    return _entries(events_about(credential.kid))
+    return _entries(events_about(credential.kid, thread=credential.thread))
 
 
 def case_timeline(case: Revocation | Reissue | Freeze) -> list[Entry]:
-    return _entries(events_about(case.ref))
+    file = case.revocation.ref if isinstance(case, Reissue) else case.ref
+    return _entries(events_about(case.ref, thread=file))
 
 
 def from_a_shell(case: Revocation | Freeze, kind: str) -> bool:
     """Whether the last event of this kind tells of a shell, which can name anybody."""
-    told = events_about(case.ref).filter(kind=kind).order_by("-pk").first()
+    told = events_about(case.ref, thread=case.ref).filter(kind=kind).order_by("-pk").first()
     return bool(told and told.request_id.startswith(FROM_A_SHELL))
 
 

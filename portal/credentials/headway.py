@@ -193,7 +193,8 @@ def _since(began: datetime) -> tuple[datetime, datetime]:
 def _seconds_at_work(case: Revocation, since: datetime, until: datetime) -> float:
     """Of this time, those in which nobody had paused it: the log knows when somebody had."""
     at_work, paused_at = (until - since).total_seconds(), None
-    events = events_about(case.ref).filter(kind__in=(_PAUSED, _RESUMED)).order_by("at", "pk")
+    events = events_about(case.ref, thread=case.ref).filter(kind__in=(_PAUSED, _RESUMED))
+    events = events.order_by("at", "pk")
     for kind, at in [*events.values_list("kind", "at"), (_RESUMED, until)]:
         if kind == _PAUSED:
             paused_at = paused_at or at

@@ -91,9 +91,10 @@ def report_suspected_leak(*, kid: str, place: str, by: Actor) -> bool:
         .select_related("grant__application")
         .get(kid=kid)
     )
-    if events_about(kid).filter(kind=LEAK, at__gt=timezone.now() - QUIET).exists():
-        return False
     thread = key.grant.application.ref
+    told = events_about(kid, thread=thread).filter(kind=LEAK, at__gt=timezone.now() - QUIET)
+    if told.exists():
+        return False
     record_event(LEAK, subject=kid, thread=thread, by=by, payload={"place": place})
     return True
 

@@ -10,9 +10,9 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 
-from portal.audit.selectors import events_about
 from tests.edges.test_accounts_sign_in import CODE, LOGIN, mailed_code
 from tests.factories.accounts import PASSWORD, UserFactory
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "ada@example.org"

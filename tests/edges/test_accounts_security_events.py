@@ -10,9 +10,9 @@ from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django.db import connection
 
 from accounts.models import User
-from portal.audit.selectors import events_about
 from tests.edges.test_accounts_sign_in import current_code, mailed_code, with_totp
 from tests.factories.accounts import PASSWORD, PersonFactory, sign_in
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 ASK, EMAIL = "/accounts/reauthenticate/", "/accounts/email/"

@@ -17,8 +17,8 @@ from allauth.mfa.totp.internal.auth import (
 from django.test import Client
 
 from accounts.models import User
-from portal.audit.selectors import events_about
 from tests.factories.accounts import PASSWORD, PersonFactory, sign_in
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 LOGIN, SIGNUP, CODE = "/accounts/login/", "/accounts/signup/", "/accounts/confirm-email/"

@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from portal.audit.models import Event
 from portal.audit.paging import BoundedPaginator
+from portal.audit.selectors import search
 from portal.audit.services import System, record_event, record_events
 from portal.reviews.models import ConflictOfInterest
 from tests.factories import stories
@@ -130,6 +132,19 @@ def test_search_is_by_whole_references_kids_and_addresses(auditor, ada):
     assert listed(auditor, f"?q={KID.lower()}") == []
     assert listed(auditor, "?q=7K3M9QXD") == []
     assert listed(auditor, f"?q=APP-7K3M9QXD+{ada.ref}") == [by_ada.pk]
+
+
+def test_a_revoked_key_is_found_by_its_file_and_the_log_is_never_read_from_end_to_end(ada):
+    worker, file = System("worker"), "APP-7K3M9QXD"
+    asked = happened("credential.requested", worker, subject=KID, thread=file)
+    revoked = happened("credential.revoked", ada, subject=KID, thread=file)
+    happened("credential.revoked", ada, subject="aNother7xW4bT1nZ", thread=file)
+    found = search(Event.objects.all(), KID)
+    assert list(found) == [revoked, asked]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "Seq Scan" not in found.explain()
+    assert "event_by_subject_not_revoked" in found.explain()
 
 
 def test_filters(auditor, ada):

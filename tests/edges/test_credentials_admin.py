@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from portal.audit.selectors import events_about
 from portal.audit.services import System
 from portal.credentials import services
 from portal.credentials.models import CredentialUse
@@ -17,6 +16,7 @@ from tests.factories.credentials import GrantFactory, make_live_key
 from tests.factories.freezes import place
 from tests.factories.reviews import staff as in_role
 from tests.factories.stories import again, responder
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 GRANTS, KEYS = "/admin/credentials/grant/", "/admin/credentials/credential/"

@@ -10,7 +10,6 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.audit.selectors import events_about
 from portal.credentials import secrets
 from portal.credentials.enums import CredentialStatus
 from portal.credentials.models import Credential
@@ -21,6 +20,7 @@ from tests.edges.programs import plain
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.gateway import basic, make_gateway
 from tests.factories.programs import ModelReleaseFactory
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 

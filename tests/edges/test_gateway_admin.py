@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from portal.audit.selectors import events_about
 from portal.gateway.authentication import authenticate
 from portal.gateway.models import Gateway
 from tests.factories.accounts import UserFactory
 from tests.factories.gateway import basic, make_gateway
 from tests.factories.programs import ModelReleaseFactory
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/gateway/gateway/"

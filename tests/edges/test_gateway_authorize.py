@@ -2,7 +2,6 @@
 
 import pytest
 
-from portal.audit.selectors import events_about
 from portal.credentials import secrets
 from portal.credentials.enums import CredentialStatus
 from portal.credentials.models import Credential
@@ -10,6 +9,7 @@ from tests.edges.doors import AUTHORIZE, Key
 from tests.edges.programs import plain
 from tests.factories.accounts import OrganizationFactory
 from tests.factories.gateway import basic
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 

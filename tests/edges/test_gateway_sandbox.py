@@ -3,12 +3,12 @@
 import pytest
 from django.utils import timezone
 
-from portal.audit.selectors import events_about
 from portal.credentials.models import Credential, Grant, UsageDay
 from portal.gateway.models import Gateway
 from tests.factories.accounts import UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import make_gateway
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/sandbox/v1/responses"

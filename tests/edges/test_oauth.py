@@ -9,7 +9,6 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.audit.selectors import events_about
 from portal.credentials import secrets
 from portal.credentials.models import Credential
 from portal.gateway import oauth_views
@@ -30,6 +29,7 @@ from tests.edges.programs import (
 from tests.factories.gateway import basic
 from tests.factories.programs import ModelReleaseFactory
 from tests.factories.tokens import unpacked
+from tests.log import events_about
 from tests.queries import no_database
 
 pytestmark = pytest.mark.django_db

@@ -3,12 +3,12 @@
 import pytest
 
 from accounts.models import User
-from portal.audit.selectors import events_about
 from portal.credentials import secrets
 from portal.credentials.models import Credential
 from portal.mail.models import OutgoingMail
 from tests.edges.programs import NO_USE, REFUSED, REVOKE, Gateway, Key, plain, post, refusal
 from tests.factories.credentials import make_live_key
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib import admin
 from django.utils import timezone
 
-from portal.audit.selectors import events_about, timeline
+from portal.audit.selectors import timeline
 from portal.credentials.verification import explain
 from portal.errors import Conflict
 from portal.programs.models import AgreementVersion, Capability, ModelRelease, RolloutPhase
@@ -22,6 +22,7 @@ from tests.factories.programs import (
 )
 from tests.factories.reviews import staff
 from tests.factories.stories import again, open_phase
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 RELEASES, PHASES = "/admin/programs/modelrelease/", "/admin/programs/rolloutphase/"

@@ -7,11 +7,11 @@ import os
 import pytest
 from django.utils import timezone
 
-from portal.audit.selectors import events_about
 from portal.credentials.models import Credential
 from tests.factories.accounts import UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
+from tests.log import events_about
 from tests.processes import portal_environment, web
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,9 +14,9 @@ from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 
 from accounts.models import User
-from portal.audit.selectors import events_about
 from tests.factories.accounts import PASSWORD, PersonFactory
 from tests.journeys.visitor import Visitor
+from tests.log import events_about
 from tests.processes import portal_environment, web
 
 pytestmark = pytest.mark.django_db(transaction=True)

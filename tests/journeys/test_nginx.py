@@ -17,12 +17,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Organization
-from portal.audit.selectors import events_about
 from portal.credentials import secrets
 from portal.credentials.models import Credential
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic, make_gateway
+from tests.log import events_about
 from tests.processes import free_port, process, production_environment, wait_for, web
 
 CONFIGURATION = Path(__file__).parents[2] / "docs" / "gateways" / "nginx.conf"

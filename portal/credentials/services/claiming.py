@@ -92,7 +92,7 @@ def _raise_alarm(*, kid: str, by: User) -> None:
     """Log every refused claim; mail the holder about the first."""
     credential = Credential.objects.get(kid=kid)
     credential.grant = lock_grant(credential.grant_id)
-    first = not events_about(kid).filter(kind=CLAIM_REFUSED).exists()
+    first = not events_about(kid, thread=credential.thread).filter(kind=CLAIM_REFUSED).exists()
     record_credential(CLAIM_REFUSED, credential, by=by)
     if first:
         notices.second_claim_refused(credential, by=by)

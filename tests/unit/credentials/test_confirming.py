@@ -3,7 +3,6 @@
 import pytest
 from django.utils import timezone
 
-from portal.audit.selectors import events_about
 from portal.credentials import case_report, services
 from portal.credentials.enums import ItemStatus as I
 from portal.credentials.models import Credential, Revocation
@@ -14,7 +13,7 @@ from portal.errors import Conflict, DomainError, Gone, Invalid, NotAllowed
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.credentials import GrantFactory, make_live_key
 from tests.factories.stories import again, responder
-from tests.log import written
+from tests.log import events_about, written
 from tests.unit.credentials.by_phase import confirm, finish, items, live, preview, told
 
 pytestmark = pytest.mark.django_db

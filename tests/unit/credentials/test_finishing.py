@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from portal.audit.selectors import events_about
 from portal.credentials import case_report, services
 from portal.credentials.enums import ItemStatus as I
 from portal.credentials.models import Revocation
@@ -21,7 +20,7 @@ from tests.factories.accounts import MembershipFactory, OrganizationFactory, Use
 from tests.factories.cases import let_pass
 from tests.factories.credentials import make_live_key
 from tests.factories.stories import again
-from tests.log import written
+from tests.log import events_about, written
 from tests.unit.credentials.by_phase import (
     confirm,
     finish,

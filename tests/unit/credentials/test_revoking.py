@@ -4,7 +4,6 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from portal.audit.selectors import events_about
 from portal.audit.services import System
 from portal.credentials.models import Credential
 from portal.credentials.services import revoke_by_possession, revoke_credential
@@ -12,6 +11,7 @@ from portal.mail.models import OutgoingMail
 from portal.mail.services import deliver_mail
 from tests.factories.accounts import UserFactory
 from tests.factories.credentials import CredentialFactory, make_live_key
+from tests.log import events_about
 
 BY = System("oauth")
 

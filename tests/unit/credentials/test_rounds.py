@@ -7,7 +7,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from portal.audit.selectors import events_about
 from portal.credentials import proof, services
 from portal.credentials.models import RevocationRound
 from portal.credentials.services import leasing, proving
@@ -18,6 +17,7 @@ from tests.factories.credentials import make_live_key
 from tests.factories.gateway import make_gateway
 from tests.factories.programs import RolloutPhaseFactory
 from tests.factories.stories import WORKER
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 KEYS = 5

@@ -3,7 +3,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from portal.audit.selectors import events_about
 from portal.audit.services import System
 from portal.errors import Conflict, NotAllowed
 from portal.gateway import services
@@ -13,6 +12,7 @@ from tests.factories.accounts import UserFactory
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import basic
 from tests.factories.programs import ModelReleaseFactory
+from tests.log import events_about
 
 pytestmark = pytest.mark.django_db
 
