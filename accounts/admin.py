@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from accounts import admin_views, policies
 from accounts.enums import StaffRole
 from accounts.models import Invitation, Membership, Organization, User, Verification
-from portal.admin_buttons import Button, PublicIds, WithButtons, freeze_link
+from portal.admin_buttons import Button, PublicIds, ReadOnly, WithButtons, freeze_link
 
 # Groups follow accounts.roles; the sign-in library's tables hold what no staff should edit or see.
 for _model in (
@@ -28,19 +28,6 @@ for _model in (
 ):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
-
-
-class ReadOnly:
-    """Mix in before ModelAdmin or an inline."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class SuspendedFilter(admin.SimpleListFilter):

@@ -84,6 +84,22 @@ class Link:
         return f"{reverse(self.address)}?{urlencode({'level': self.level, 'target': public_id})}"
 
 
+class ReadOnly:
+    """Nobody adds, changes or deletes these by hand: each change is a button, or made elsewhere.
+
+    Mix in before ModelAdmin or an inline.
+    """
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 class Addressed(ChangeList):
     """Links each row by its public reference."""
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
+from portal.admin_buttons import ReadOnly
 from portal.audit import selectors
 from portal.audit.models import Event
 from portal.audit.paging import BoundedPaginator
@@ -87,7 +88,7 @@ class _NamedList(ChangeList):
 
 
 @admin.register(Event)
-class EventAdmin(admin.ModelAdmin):
+class EventAdmin(ReadOnly, admin.ModelAdmin):
     change_list_template = "admin/audit/log.html"
     list_display = ("at", "what", "actor_cell", "subject_cell", "thread_cell")
     list_display_links = ("at",)
@@ -121,15 +122,6 @@ class EventAdmin(admin.ModelAdmin):
         if event:
             event.readable = can_read_payload(request.user, event)
         return event
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _NamedList

@@ -356,7 +356,7 @@ class RevocationAdmin(Desk):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_TimedCases]:
         return _TimedCases
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(policies.can_revoke_in_bulk(signed_in(request)))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.urls import URLPattern, path, reverse
 
 from accounts.requests import signed_in
-from portal.admin_buttons import WithButtons
+from portal.admin_buttons import ReadOnly, WithButtons
 from portal.credentials import policies, targets
 
 REVOKE = "credentials.revoke_credentials"
 
 
-class Desk(WithButtons, admin.ModelAdmin):
+class Desk(ReadOnly, WithButtons, admin.ModelAdmin):
     """Read-only, narrowed in one form, searched by POST: what is pasted into the box may be a
     whole key, which must not stand in an address.
     """
@@ -91,15 +91,6 @@ class Desk(WithButtons, admin.ModelAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Of the action on ticked rows."""
         return bool(policies.can_revoke_in_bulk(signed_in(request)))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def _cut(text: str) -> str:

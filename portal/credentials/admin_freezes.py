@@ -62,7 +62,7 @@ class FreezeAdmin(Desk):
     ) -> HttpResponse:
         return admin_views.new_freeze(cast("SignedInRequest", request))
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(freeze_policies.can_freeze(signed_in(request)))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -6,13 +6,13 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from accounts.requests import SignedInRequest, signed_in
-from portal.admin_buttons import Button, WithButtons
+from portal.admin_buttons import Button, ReadOnly, WithButtons
 from portal.gateway import admin_views, policies
 from portal.gateway.models import Gateway
 
 
 @admin.register(Gateway)
-class GatewayAdmin(WithButtons, admin.ModelAdmin):
+class GatewayAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     public_id = "client_id"
     list_display = ("name", "client_id", "release", "sandbox", "registered_at", "disabled_at")
     list_filter = ("release", "sandbox", ("disabled_at", admin.EmptyFieldListFilter))
@@ -52,14 +52,8 @@ class GatewayAdmin(WithButtons, admin.ModelAdmin):
     ) -> HttpResponse:
         return admin_views.register_gateway(cast("SignedInRequest", request))
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(policies.can_register_gateway(signed_in(request)))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) or self.has_add_permission(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

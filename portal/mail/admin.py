@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from portal.admin_buttons import Button, WithButtons
+from portal.admin_buttons import Button, ReadOnly, WithButtons
 from portal.mail import admin_views, policies
 from portal.mail.models import OutgoingMail
 
@@ -36,7 +36,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(OutgoingMail)
-class OutgoingMailAdmin(WithButtons, admin.ModelAdmin):
+class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     list_display = (
         "ref",
         "template_cell",
@@ -83,12 +83,3 @@ class OutgoingMailAdmin(WithButtons, admin.ModelAdmin):
     def to_cell(self, mail: OutgoingMail) -> str:
         name, _at, host = mail.to.rpartition("@")
         return format_html("{}<wbr>@{}", name, host)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

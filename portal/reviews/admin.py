@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from accounts.requests import signed_in
-from portal.admin_buttons import Addressed, Button, WithButtons, object_url
+from portal.admin_buttons import Addressed, Button, ReadOnly, WithButtons, object_url
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
 from portal.audit.paging import BoundedPaginator
@@ -36,21 +36,6 @@ _REVIEW = "reviews.review_application"
 _RULE = ("reviews.review_application", "reviews.decide_application")
 
 
-class ReadOnly(admin.ModelAdmin):
-    """Changed by buttons only: each is a service, and the log knows."""
-
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 class _DeskList(Addressed):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet:
         """The list leaves out what its reader is tied to; the page of one says why it does."""
@@ -59,7 +44,7 @@ class _DeskList(Addressed):
 
 
 @admin.register(Application)
-class ReviewDesk(DeskColumns, WithButtons, ReadOnly):
+class ReviewDesk(DeskColumns, ReadOnly, WithButtons, admin.ModelAdmin):
     change_list_template = "admin/reviews/desk.html"
     change_form_template = "admin/reviews/file.html"
     list_display = (
@@ -181,7 +166,7 @@ class ResolutionFilter(admin.SimpleListFilter):
 
 
 @admin.register(ConflictOfInterest)
-class ConflictDesk(WithButtons, ReadOnly):
+class ConflictDesk(ReadOnly, WithButtons, admin.ModelAdmin):
     list_display = ("ref", "application", "person", "kind", "resolution", "declared_at")
     list_filter = (ResolutionFilter, "kind")
     list_select_related = ("application", "person")

@@ -1,30 +1,14 @@
 """Endpoints and what was told to them, to look at; staff can switch an endpoint off."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
-from portal.admin_buttons import Button, PublicIds, WithButtons
+from portal.admin_buttons import Button, PublicIds, ReadOnly, WithButtons
 from portal.webhooks import admin_views, policies
 from portal.webhooks.models import Delivery, Endpoint
 
 
-class ReadOnly(admin.ModelAdmin):
-    """Partners make these in the portal; nobody makes them here."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Endpoint)
-class EndpointAdmin(WithButtons, ReadOnly):
+class EndpointAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     list_display = ("ref", "organization", "url", "last_success_at", "disabled_reason")
     list_filter = ("disabled_reason",)
     list_select_related = ("organization",)
@@ -54,7 +38,7 @@ class EndpointAdmin(WithButtons, ReadOnly):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(PublicIds, ReadOnly):
+class DeliveryAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     list_display = (
         "ref",
         "kind",
