@@ -17,7 +17,7 @@ from django.utils import timezone
 from portal.audit.services import Actor
 from portal.credentials import tasks
 from portal.credentials.enums import ItemStatus, PartyStatus, RevocationStatus
-from portal.credentials.models import Credential, Revocation, RevocationParty
+from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
 from portal.credentials.selectors import UNTOLD, unmarked_keys
 from portal.credentials.services.killing import bar_new_keys, kill_credentials
 from portal.credentials.services.leasing import LeaseLostError, held, take_lease
@@ -57,7 +57,7 @@ def mark_some(revocation: Revocation, ids: list[int]) -> int:
         case=revocation.ref,
     )
     if not revocation.rehearsal:
-        bar_new_keys(keys, by=by)
+        killed += _killed_in_a_drill(bar_new_keys(keys, by=by))
     now = timezone.now()
     items = revocation.items.filter(status=ItemStatus.FROZEN)
     dead = {"status": ItemStatus.PENDING, "next_attempt_at": now}
@@ -67,6 +67,16 @@ def mark_some(revocation: Revocation, ids: list[int]) -> int:
     if len(killed) < len(ids):
         items.filter(credential__in=ids).update(status=ItemStatus.SKIPPED, done_at=now)
     return len(ids)
+
+
+def _killed_in_a_drill(ids: list[int]) -> list[int]:
+    """Of these keys those that a drill was a moment quicker with. It told nobody, and barred
+    nothing: their partners hear of it from the case in earnest, as if that had killed them.
+    """
+    by_a_drill = RevocationItem.objects.filter(
+        credential__in=ids, revocation__rehearsal=True, status=ItemStatus.DONE
+    )
+    return list(by_a_drill.values_list("credential", flat=True)) if ids else []
 
 
 def finish_revocation(*, revocation_id: int, by: Actor) -> int:

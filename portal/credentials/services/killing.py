@@ -71,8 +71,9 @@ def kids_of(ids: Collection[int]) -> list[str]:
     return list(Credential.objects.filter(pk__in=ids).order_by("pk").values_list("kid", flat=True))
 
 
-def bar_new_keys(credentials: QuerySet[Credential], *, by: User) -> None:
-    """Of those of `credentials` whose holders revoked them first, say that the programme did, too.
+def bar_new_keys(credentials: QuerySet[Credential], *, by: User) -> list[int]:
+    """Of those of `credentials` that holders, or a drill, revoked first, say that the programme
+    did, too; returns their ids.
 
     Staff saw a key that lived and revoked it; that its holder was a moment quicker, with another
     key in its place, must not leave the holder free to make a third.
@@ -84,8 +85,9 @@ def bar_new_keys(credentials: QuerySet[Credential], *, by: User) -> None:
         .values_list("pk", "kid", "thread")
     )
     if not rows:
-        return
+        return []
     ids = [pk for pk, _kid, _thread in rows]
     Credential.objects.filter(pk__in=ids).update(revoked_by_staff=True)
     barred = ((kid, thread) for _pk, kid, thread in rows)
     record_events("credential.revoked_by_staff_too", barred, by=by)
+    return ids

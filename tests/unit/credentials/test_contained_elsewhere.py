@@ -3,10 +3,12 @@
 import pytest
 
 from portal.credentials import services
+from portal.credentials.case_threads import stopped_for
 from portal.credentials.console import standing
 from portal.credentials.contained import contained_cases, is_spent
-from portal.credentials.targets import Selector
+from portal.credentials.targets import Selector, barred_grants
 from tests.factories.stories import again, responder
+from tests.unit.credentials import by_phase
 from tests.unit.credentials.by_phase import confirm, finish, items, live, preview
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +86,32 @@ def test_a_drill_leaves_something_to_decide_in_earnest(phase, by):
     )
     confirm(preview(phase, by, selector=kids(test_key), rehearsal=True), by)
     assert (is_spent(drill), is_spent(earnest)) == (True, False)
+
+
+@pytest.mark.parametrize("chunk", [1, 1000], ids=["workers mark", "marked at once"])
+def test_what_a_drill_was_quicker_with_is_told_by_the_case_in_earnest(phase, by, settings, chunk):
+    settings.REVOCATION_CHUNK = chunk
+    untouched, drilled = live(phase, 2, kind="test")
+    earnest, later = (preview(phase, by, selector=kids(drilled, untouched)) for _ in range(2))
+    drill = preview(phase, by, selector=kids(drilled), rehearsal=True)
+    finish(confirm(drill, by))
+    assert by_phase.told() == []
+    for case in (earnest, later):
+        finish(confirm(case, by))
+    assert by_phase.told() == sorted([drilled.kid, untouched.kid])
+    found = (items(drill), items(earnest), items(later))
+    assert found == (["done"], ["done"] * 2, ["skipped"] * 2)
+    holder, cases = drilled.grant.holder, (drill, earnest, later)
+    assert [stopped_for(holder, again(case)).count() for case in cases] == [0, 1, 0]
+    assert barred_grants([drilled.grant]) == {drilled.grant_id}
+
+
+def test_what_its_holder_was_quicker_with_is_told_by_nobody_whatever_was_drilled(phase, by):
+    (key,) = live(phase, 1, kind="test")
+    earnest = preview(phase, by, selector=kids(key))
+    drill = preview(phase, by, selector=kids(key), rehearsal=True)
+    services.revoke_credential(kid=key.kid, reason="key_leaked", by=key.grant.holder)
+    untold = by_phase.told()
+    for case in (drill, earnest):
+        finish(confirm(case, by))
+    assert (items(drill), items(earnest), by_phase.told()) == (["skipped"], ["skipped"], untold)
