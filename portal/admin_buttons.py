@@ -41,6 +41,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
+from portal.admin_lists import Offered, OfferedOnly
 from portal.errors import DomainError
 from portal.form_errors import tell
 from portal.verdict import Verdict, allow
@@ -100,14 +101,14 @@ class ReadOnly:
         return False
 
 
-class Addressed(ChangeList):
+class Addressed(Offered):
     """Links each row by its public reference."""
 
     def url_for_result(self, result: Model) -> str:
         return object_url(result, getattr(self.model_admin, "public_id", "pk"))
 
 
-class PublicIds(admin.ModelAdmin):
+class PublicIds(OfferedOnly):
     """Public references in addresses instead of integer ids."""
 
     public_id: ClassVar[str] = "ref"

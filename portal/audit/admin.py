@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 from portal.admin_buttons import ReadOnly
+from portal.admin_lists import Offered
 from portal.audit import selectors
 from portal.audit.models import Event
 from portal.audit.paging import BoundedPaginator
@@ -76,7 +77,7 @@ class WhenFilter(admin.SimpleListFilter):
         return selectors.since(queryset, int(hours))
 
 
-class _NamedList(ChangeList):
+class _NamedList(Offered):
     """Looks up the people of one page at once."""
 
     def get_results(self, request: HttpRequest) -> None:

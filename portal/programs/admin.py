@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from accounts.requests import signed_in
 from portal.admin_buttons import Button, WithButtons, freeze_link
 from portal.admin_kept import KeepsWhatWasTyped
+from portal.admin_lists import OfferedOnly
 from portal.programs import admin_views, policies, services
 from portal.programs.admin_forms import AgreementForm, PhaseForm, QuestionForm, QuestionFormSet
 from portal.programs.models import (
@@ -229,7 +230,7 @@ class RolloutPhaseAdmin(SettingAdmin):
 
 
 @admin.register(AgreementVersion)
-class AgreementVersionAdmin(KeepsWhatWasTyped, Plain, admin.ModelAdmin):
+class AgreementVersionAdmin(KeepsWhatWasTyped, Plain, OfferedOnly):
     """A published text never changes; the next version is added instead."""
 
     form = AgreementForm

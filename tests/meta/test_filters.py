@@ -1,0 +1,45 @@
+"""A list of the admin is narrowed by its filters, and by no condition somebody writes themselves:
+from how many rows are left of it they would learn what no page shows.
+"""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from accounts.models import User
+from tests.factories.accounts import StaffFactory
+from tests.meta.surface import signed_in
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
+
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+def _list_of(model):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_no_column_can_be_asked_about(model):
+    client, address = signed_in(StaffFactory(is_superuser=True)), _list_of(model)
+    assert client.get(address).status_code == 200
+    for field in model._meta.concrete_fields:
+        answer = client.get(f"{address}?{field.name}__startswith=a")
+        assert (answer.status_code, answer.get("Location")) == (302, f"{address}?e=1"), field
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_what_the_filters_offer_is_taken(model):
+    client, address = signed_in(StaffFactory(is_superuser=True)), _list_of(model)
+    shown = client.get(address).context["cl"]
+    for spec in shown.filter_specs:
+        for choice in spec.choices(shown):
+            assert client.get(address + choice["query_string"]).status_code == 200, choice
+
+
+def test_a_right_guess_at_a_password_s_hash_is_told_like_a_wrong_one():
+    person = User.objects.exclude(password="").exclude(password__startswith="!").first()
+    client = signed_in(StaffFactory(permissions=["accounts.view_user"]))
+    guesses = [person.password, "no" + person.password]
+    told = [client.get(_list_of(User), {"password": guess}) for guess in guesses]
+    assert [(each.status_code, each.url) for each in told] == [(302, f"{_list_of(User)}?e=1")] * 2
