@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.urls import reverse
+
 from portal.applications.answers import Answers, asked, problem_with
 from portal.applications.models import Application
 from portal.programs.models import Question
@@ -62,6 +64,10 @@ class Task:
     @property
     def is_done(self) -> bool:
         return self.status == "done"
+
+    @property
+    def url(self) -> str:
+        return reverse(f"applications:{self.page}", args=self.args)
 
 
 def tasks(application: Application) -> list[Task]:

@@ -65,5 +65,5 @@ def onward(
     )
     left = [task for task in (*todo[here + 1 :], *todo[:here]) if not task.is_done]
     if left:
-        return redirect(f"applications:{left[0].page}", *left[0].args)
+        return redirect(left[0].url)
     return redirect("applications:check", application.ref)
