@@ -139,6 +139,18 @@ def live_credentials(selector: Selector, *, rehearsal: bool = False) -> QuerySet
     return _between(found, "use__last_used_at", selector.used_from, selector.used_until)
 
 
+def unseen_keys(case: Revocation) -> QuerySet[Credential]:
+    """Those that the case's criteria name, too, and nobody has looked at: they came to life since
+    its preview. Of a case that was given key ids none: these and no others were meant.
+    """
+    selector = Selector.from_json(case.selector)
+    if selector.kids:
+        return Credential.objects.none()
+    found = live_credentials(selector, rehearsal=case.rehearsal)
+    found = found.exclude(revocation_items__revocation=case)
+    return found.exclude(pk__in=case.exclusions.values("credential"))
+
+
 def _criterion(name: str, value: Any) -> Q:
     if name == "kids":
         return Q(kid__in=as_rows(_all_known(value)))

@@ -5,8 +5,10 @@ import re
 import pytest
 
 from portal.credentials import services
+from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from portal.mail.services import deliver_mail
+from portal.programs.models import Capability
 from tests.edges.cases import CASES, at, confirming, make_key, previewed
 from tests.edges.test_accounts_sign_in import words
 from tests.factories.reviews import staff as in_role
@@ -105,3 +107,45 @@ def test_it_is_closed_by_somebody_else_or_by_confirming_it(desk, client, spent):
     assert "is closed. Its keys stay dead." in words(client.post(at(spent, "cancel"), follow=True))
     assert again(spent).status == "cancelled"
     assert "nothing left to decide" not in words(client.get("/admin/"))
+
+
+def test_a_key_that_came_to_life_since_is_told_of_with_the_way_to_it(desk, phase, spent, who):
+    """What was chosen by names it, too, so that confirming would leave it alive unseen."""
+    key = make_key(phase, None)
+    page = words(desk.get(at(spent)))
+    for told in (
+        "More keys came to life",
+        "1 key that works is meant by what this case was chosen by, and was not in its preview.",
+        "Until it is dead, too, this case cannot be confirmed",
+    ):
+        assert told in page
+    assert "Confirm and close this case" not in page
+    refused = desk.post(at(spent, "confirm"), confirming(spent))
+    assert refused.status_code == 409
+    told = words(refused)
+    assert "When they are dead, too, this case can be confirmed." in told
+    assert "somebody else than who contained it may close it at once." in told
+    (again_at,) = re.findall(r'href="([^"]+)">Preview again', refused.text)
+
+    filled = desk.get(again_at)
+    assert filled.context["form"].initial["phase"] == [phase.ref]
+    newer = previewed(phase, who)
+    assert [item.credential for item in newer.items.all()] == [key]
+    desk.post(at(newer, "confirm"), confirming(newer))
+    assert "Preview again" not in words(desk.get(at(spent)))
+    desk.post(at(spent, "confirm"), confirming(spent))
+    assert again(spent).status == "running"
+
+
+def test_where_what_chose_the_keys_has_another_name_now_its_page_stays(desk, who, keys, phase):
+    scope = keys[0].scopes[0]
+    case, other = (
+        services.preview_revocation(
+            selector=Selector(capability=scope), reason="incident", note="", by=who
+        )
+        for _ in range(2)
+    )
+    desk.post(at(case, "contain"))
+    desk.post(at(other, "confirm"), confirming(other))
+    Capability.objects.filter(scope=scope).update(scope="model:renamed")
+    assert pills(desk, case) == "Nothing left to decide"

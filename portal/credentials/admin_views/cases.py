@@ -39,7 +39,7 @@ from portal.credentials.proof import (
     still_to_do,
 )
 from portal.credentials.reissue_policies import can_reissue
-from portal.credentials.targets import THINGS, Selector
+from portal.credentials.targets import THINGS, Selector, unseen_keys
 from portal.errors import DomainError
 from portal.form_errors import tell
 from portal.mail.selectors import failing_mails
@@ -121,6 +121,7 @@ def show_case(
         "case": case,
         "standing": standing,
         "spent": spent,
+        "unseen": _unseen(case) if spent else 0,
         **overview,
         "post": mails_before(case, overview["figures"].mails_to),
         "items": items.get_page(request.GET.get("page")),
@@ -141,6 +142,14 @@ def show_case(
         "may_reissue": can_reissue(request.user, case),
     }
     return page(request, "admin/credentials/case.html", shown, status)
+
+
+def _unseen(case: Revocation) -> int:
+    """How many keys confirming the case would be refused for."""
+    try:
+        return unseen_keys(case).count()
+    except DomainError:  # what it was chosen by has another name now: there is no new preview of it
+        return 0
 
 
 def _second(request: SignedInRequest, case: Revocation) -> dict[str, Any]:

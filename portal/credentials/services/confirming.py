@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from portal.audit.services import Payload, record_event
 from portal.credentials import policies, tasks
+from portal.credentials.contained import is_spent
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
 from portal.credentials.selectors import TO_PARTNERS, needs_second_person, unmarked_keys
@@ -21,7 +22,7 @@ from portal.credentials.services.finishing import mark_some
 from portal.credentials.services.moving import move_revocation, stop_births
 from portal.credentials.services.previewing import word_of
 from portal.credentials.services.typed import must_be_as_shown
-from portal.credentials.targets import Selector, live_credentials
+from portal.credentials.targets import unseen_keys
 from portal.doorbell import ring_after_commit
 from portal.errors import Conflict, Gone, Invalid
 from portal.mail.services import hold_mails, release_mails
@@ -166,22 +167,20 @@ def _must_not_have_grown(revocation: Revocation) -> None:
 
     After this commits no grant the selector names gets a new key (targets.barred_grants).
     """
-    selector = Selector.from_json(revocation.selector)
-    if selector.kids:
-        return  # these and no others were meant
-    new = (
-        live_credentials(selector, rehearsal=revocation.rehearsal)
-        .exclude(revocation_items__revocation=revocation)
-        .exclude(pk__in=revocation.exclusions.values("credential"))
+    count = unseen_keys(revocation).count()
+    if not count:
+        return
+    told = (
+        f"Nothing was revoked: {count:,} more {'key' if count == 1 else 'keys'} came to life"
+        " since this preview. Preview again. If that goes on, suspend the holder or the"
+        " partner, or halt the phase, first."
     )
-    count = new.count()
-    if count:
-        raise Conflict(
-            "preview_grew",
-            f"Nothing was revoked: {count:,} more {'key' if count == 1 else 'keys'} came to life"
-            " since this preview. Preview again. If that goes on, suspend the holder or the"
-            " partner, or halt the phase, first.",
+    if is_spent(revocation):
+        told += (
+            " When they are dead, too, this case can be confirmed. Its own keys are dead already:"
+            " somebody else than who contained it may close it at once."
         )
+    raise Conflict("preview_grew", told)
 
 
 def _must_stand_at(revocation: Revocation, status: RevocationStatus) -> None:
