@@ -234,7 +234,8 @@ class SelectorForm(forms.Form):
             raise forms.ValidationError(_NO_TABLE) from None
         if filed.odd and not self.data.get("skip_odd"):
             raise forms.ValidationError(
-                f"{_lines(filed.odd)} of the file not a key id. Correct it."
+                f"{_lines(filed.odd, ' of the file')} not a key id. Correct the file, or leave"
+                " such lines out by the box below."
             )
         return filed.kids
 
@@ -293,9 +294,9 @@ class ConfirmForm(forms.Form):
     )
     beyond_cap = forms.CharField(
         label="Why so many at once",
-        required=False,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
+        error_messages={"required": "Nothing was revoked. Say why so many keys have to die."},
     )
     digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
@@ -331,10 +332,10 @@ def _text(upload: UploadedFile) -> str:
         raise forms.ValidationError(_NO_TEXT) from None
 
 
-def _lines(numbers: list[int]) -> str:
-    """Lines 3, 8 and 9 are; Line 3 is."""
+def _lines(numbers: list[int], where: str = "") -> str:
+    """Lines 3, 8, 9 are; Line 3 of the file is."""
     if len(numbers) == 1:
-        return f"Line {numbers[0]} is"
+        return f"Line {numbers[0]}{where} is"
     shown = ", ".join(str(number) for number in numbers[:5])
     more = f" and {len(numbers) - 5:,} more" if len(numbers) > 5 else ""
-    return f"Lines {shown}{more} are"
+    return f"Lines {shown}{more}{where} are"

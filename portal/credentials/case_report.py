@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
@@ -17,7 +18,8 @@ from accounts.models import Organization
 from portal.credentials.case_mails import Mails, mails_about
 from portal.credentials.enums import PartyStatus, RevocationStatus
 from portal.credentials.headway import Headway, page_heading
-from portal.credentials.models import Revocation, RevocationItem, RevocationParty
+from portal.credentials.lifecycle import LIVE
+from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
 from portal.credentials.targets import THINGS, values_of
 from portal.programs.enums import RiskTier
 from portal.programs.models import RolloutPhase
@@ -282,10 +284,25 @@ def surprises(case: Revocation, counted: Figures) -> list[str]:
         said.append(f"All belong to {counted.by_organization[0][0]}.")
     if counted.highest == RiskTier.CRITICAL:
         said.append("Some reach a critical capability.")
+    if _is_everything(case, counted.keys):
+        said.append("They are all the keys there are: nobody keeps access.")
+    if not case.rehearsal and counted.keys > settings.REVOCATION_CAP:
+        said.append(
+            f"They are more than the {settings.REVOCATION_CAP:,} that one case may revoke: an"
+            " incident lead has to confirm, and to say why. Whoever is awake can contain them."
+        )
     spared = case.exclusions.count()
     if spared:
         said.append(f"{spared:,} stay{'s' if spared == 1 else ''} alive, as you have said.")
     return said
+
+
+def _is_everything(case: Revocation, keys: int) -> bool:
+    """No more are counted than it takes to tell. One key alone is no surprise."""
+    if keys < 2 or case.rehearsal or case.confirmed_at:
+        return False
+    live = Credential.objects.filter(status__in=LIVE).order_by()
+    return live[: keys + 1].count() <= keys
 
 
 def _left_out(case: Revocation) -> str:

@@ -110,7 +110,7 @@ def test_the_count_leaves_the_file_at_home(open_page, phase):
     assert b"leak.csv" not in sent
     assert b"In-the-file" not in sent
     page.get_by_role("button", name="Preview").click()
-    expect(page.get_by_text("Line 2 is of the file not a key id.").first).to_be_visible()
+    expect(page.get_by_text("Line 2 of the file is not a key id.").first).to_be_visible()
 
 
 def test_grants_and_keys(open_page, phase):

@@ -197,7 +197,14 @@ def test_who_may_break_the_glass_says_why_so_many(sign_in, settings, first, lead
     assert refused.status_code == 403
     assert "These are more keys than one case may revoke." in refused.text
     desk = sign_in(lead)
-    assert "Why so many at once" in desk.get(at(case)).text
+    page = desk.get(at(case)).text
+    assert "Why so many at once" in page
+    assert "(optional)" not in page
+    assert "They are more than the 1 that one case may revoke: an incident lead has to" in page
+    for nothing in ({}, {"beyond_cap": " "}):
+        silent = desk.post(at(case, "confirm"), typed(case, **nothing))
+        assert silent.status_code == 400
+        assert "Nothing was revoked. Say why so many keys have to die." in silent.text
     unsaid = desk.post(at(case, "confirm"), typed(case, beyond_cap="Many."))
     assert unsaid.status_code == 400
     assert "Say in a sentence why more than 1 keys have to die." in unsaid.text
