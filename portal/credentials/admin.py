@@ -244,7 +244,7 @@ class CredentialAdmin(Desk):
 @admin.register(Revocation)
 class RevocationAdmin(Desk):
     found = selectors.search_revocations
-    search_help_text = "A case's reference, or a key id"
+    search_help_text = "A case's reference, part of its title, or a key id"
     list_display = (
         *("ref_cell", "chosen_by", "count_cell", "severity_cell", "standing"),
         *("zero_cell", "who", "when"),

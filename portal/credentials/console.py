@@ -14,7 +14,7 @@ from portal.credentials.case_letter import Post, mails_before
 from portal.credentials.case_report import Bars
 from portal.credentials.case_standing import standing_of
 from portal.credentials.contained import is_spent
-from portal.credentials.enums import RevocationStatus, Severity
+from portal.credentials.enums import ItemStatus, RevocationStatus, Severity
 from portal.credentials.headway import Headway, given_up, headway, is_under_way
 from portal.credentials.models import Revocation
 from portal.credentials.proof import DoorProof
@@ -158,7 +158,8 @@ def standing(case: Revocation) -> Iterator[str]:
 
 def owed(case: Revocation, done: Headway) -> str:
     """What workers have still to do; the keys are dead whatever it says."""
-    dead = f"{keys(done.killed)} dead"
+    before = done.counts[ItemStatus.SKIPPED]
+    dead = f"{keys(done.killed)} dead{f', {before:,} dead before' if before else ''}"
     if case.status == RevocationStatus.COMPLETED:
         return f"{dead}{_post(case, done)}."
     untold = done.parties - done.told

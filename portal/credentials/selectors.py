@@ -245,11 +245,12 @@ def search_credentials(credentials: QuerySet[Credential], text: str) -> QuerySet
 
 
 def search_revocations(revocations: QuerySet[Revocation], text: str) -> QuerySet[Revocation]:
-    """By reference, or by the kid of a key in the case."""
+    """By reference, by part of the title, or by the kid of a key in the case."""
     words = text.strip()
     keys = _ids(Credential.objects.filter(kid__in=kids_meant(words)))
     items = RevocationItem.objects.filter(credential__in=list(keys))
-    return revocations.filter(Q(ref=words.upper()) | Q(pk__in=items.values("revocation")))
+    known = Q(ref=words.upper()) | Q(title__icontains=words)
+    return revocations.filter(known | Q(pk__in=items.values("revocation")))
 
 
 def search_reissues(reissues: QuerySet[Reissue], text: str) -> QuerySet[Reissue]:

@@ -202,13 +202,22 @@ def test_the_file_holds_one_line_a_key_and_no_formula(desk, phase, who):
     assert {line["outcome"] for line in lines} == {"pending"}
 
 
-def test_cases_are_found_by_reference_and_by_a_key_in_them(desk, phase, keys, who):
+def test_cases_are_found_by_reference_title_and_a_key_in_them(desk, phase, keys, who):
     case, other = previewed(phase, who), None
     stranger = make_live_key()[0]
     other = services.preview_revocation(
-        selector=Selector(kids=stranger.kid), reason="incident", note="", by=who
+        selector=Selector(kids=stranger.kid),
+        title="Keys in the dump of 12 May",
+        reason="incident",
+        note="",
+        by=who,
     )
-    for text, expected in ((keys[0].kid, case), (case.ref.lower(), case), (stranger.kid, other)):
+    for text, expected in (
+        (keys[0].kid, case),
+        (case.ref.lower(), case),
+        (stranger.kid, other),
+        ("the Dump", other),
+    ):
         page = desk.post(f"{CASES}find/", {"q": text}, follow=True)
         assert [row.ref for row in page.context["cl"].result_list] == [expected.ref]
 
@@ -266,14 +275,20 @@ def test_two_people_confirm_what_reaches_a_critical_capability(desk, client, pha
     second = in_role("incident_responder")
     client.force_login(second)
     make_fresh(client, second)
-    assert "approve/" in client.get(at(case)).text
+    page = client.get(at(case)).text
+    assert "approve/" in page
+    assert f"<li>{who} has confirmed; you are the second of the two.</li>" in page
     assert client.post(at(case, "approve"), confirming(case)).status_code == 302
     assert (statuses(), again(case).confirmed_by) == ({"revoked"}, second)
 
 
 def test_contained_first_and_let_go_by_somebody_else(desk, client, phase, keys, who):
     case = previewed(phase, who)
-    assert "refuses exactly these 3 keys" in desk.get(at(case, "contain")).text
+    assert "refuses exactly these 3 keys" in words(desk.get(at(case, "contain")))
+    one = services.preview_revocation(
+        selector=Selector(kids=keys[0].kid), reason="incident", note="", by=who
+    )
+    assert "refuses exactly this key from the moment" in words(desk.get(at(one, "contain")))
     page = desk.post(at(case, "contain"), follow=True).text
     assert "3 keys contained: refused, not revoked" in page
     assert [explain(key.kid).code for key in keys] == ["frozen_case"] * 3

@@ -76,6 +76,11 @@ def test_a_reason_is_needed_and_nothing_live_is_said(desk, keys):
     revoke_credential(kid=keys[0].kid, reason="misuse", by=responder())
     response = choose(desk, "kids", keys[0].kid)
     assert (response.status_code, "None of these keys is live" in response.text) == (400, True)
+    response = choose(desk, "kids", keys[1].kid, rehearsal="on")
+    assert (response.status_code, "None of these is a live key to test" in response.text) == (
+        400,
+        True,
+    )
     assert not Revocation.objects.exists()
 
 
@@ -125,8 +130,8 @@ def assert_nowhere_in_the_database(secret, but_this):
     [
         (b"\xff\xfe\x00", "This is not a text file."),
         (b'kid,note\n0123456789abcdef,"oops\n', "a quotation mark is out of place"),
-        (b"kid\nshort\n", "Line 2 is of the file not a key id."),
-        (b'kid,note\nshort,"over\nlines"\nshorter,\n', "Lines 2, 4 are of the file not a key id."),
+        (b"kid\nshort\n", "Line 2 of the file is not a key id."),
+        (b'kid,note\nshort,"over\nlines"\nshorter,\n', "Lines 2, 4 of the file are not a key id."),
         (b"x" * 20_000_001, "larger than 20 MB"),
     ],
 )

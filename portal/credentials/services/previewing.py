@@ -27,6 +27,11 @@ from portal.errors import Invalid
 from portal.redaction import redact
 
 PREVIEW_LIFE = timedelta(minutes=15)
+_NOTHING_LIVE = "None of these keys is live; there is nothing to revoke."
+_NOTHING_TO_TEST = (
+    "None of these is a live key to test, and a drill hits no other. Whoever holds a grant makes"
+    " keys to test on the access page."
+)
 # Those of cases and those of re-issues have none in common: a re-issue of the same keys has the
 # same digest as its case.
 _WORDS = (
@@ -92,7 +97,7 @@ def preview_revocation(  # noqa: PLR0913 - what a case declares
     _must_be_among(keys, why)
     spared = {keys.pop(kid): reason for kid, reason in why.items()}
     if not keys:
-        raise Invalid("nothing_hit", "None of these keys is live; there is nothing to revoke.")
+        raise Invalid("nothing_hit", _NOTHING_TO_TEST if rehearsal else _NOTHING_LIVE)
     revocation = Revocation.objects.create(
         title=redact(title).strip(),
         severity=severity,

@@ -21,7 +21,8 @@ def must_be_as_shown(
     therefore did not happen.
     """
     if digest != shown:
-        raise Conflict("digest_changed", "This page shows another preview. Reload it.")
+        told = f"{nothing} That is the digest of other keys than these. Look at them again."
+        raise Conflict("digest_changed", told)
     wrong = {}
     if _SEPARATORS.sub("", typed_count) != str(count):
         wrong["typed_count"] = f"{nothing} Type {count:,} to confirm."

@@ -183,6 +183,12 @@ def test_nothing_hit_is_told_apart(phase, by):
     live(phase, 1, status="expired")
     ended, told = revoke("--phase", phase.ref, "--reason", "incident", "--by", by.email)
     assert (ended, told[-13:]) == (3, "(nothing_hit)")
+    live(phase, 1)
+    ended, told = revoke(
+        "--phase", phase.ref, "--reason", "incident", "--by", by.email, "--rehearsal"
+    )
+    assert (ended, told[-13:]) == (3, "(nothing_hit)")
+    assert told.startswith("None of these is a live key to test, and a drill hits no other.")
 
 
 def test_another_digest_confirms_nothing(phase, by):
@@ -190,6 +196,7 @@ def test_another_digest_confirms_nothing(phase, by):
     case, _told = preview(phase, by)
     ended, told = revoke(case.ref, "--confirm", "0" * 64, "--by", by.email)
     assert (ended, told.endswith("(digest_changed)")) == (1, True)
+    assert told.startswith("Nothing was revoked. That is the digest of other keys than these.")
     assert (again(case).status, codes(keys)) == ("previewed", ["", "", ""])
 
 
@@ -216,6 +223,16 @@ def test_confirmed_the_keys_are_dead_and_what_is_owed_is_said(phase, by):
     mails.filter(sent_at=None).update(sent_at=timezone.now(), dead_at=None)
     ended, told = revoke(case.ref, "--status")
     assert (ended, "3 keys dead, every partner told, 3 mails." in told) == (0, True)
+
+
+def test_what_another_case_has_killed_is_told_apart(phase, by):
+    live(phase)
+    (case, told), (_other, of_other) = preview(phase, by), preview(phase, by)
+    revoke(*printed(of_other, "--confirm"), "--no-wait")
+    ended, told = revoke(*printed(told, "--confirm"), "--no-wait")
+    services.finish_revocation(revocation_id=case.pk, by=WORKER)
+    ended, told = revoke(case.ref, "--status")
+    assert (ended, "0 keys dead, 3 dead before, every partner told" in told) == (0, True)
 
 
 def test_without_waiting_it_ends_at_once(phase, by):
