@@ -61,17 +61,23 @@ def test_the_same_keys_by_many_at_once(concurrently):
     ids=["still in use", "over meanwhile"],
 )
 def test_a_row_that_changes_while_we_wait_for_it(change, killed):
-    """What is decided on is the row as it is once it is ours, and no change of it is lost."""
-    (credential, _), responder = make_live_key(), stories.responder()
+    """What is decided on is the row as it is once it is ours, no change of it is lost, and those
+    beside it die whatever became of it.
+    """
+    before, credential, after = (make_live_key()[0] for _ in range(3))
+    responder = stories.responder()
     rows = Credential.objects.filter(pk=credential.pk)
     with ThreadPoolExecutor(1) as pool:
         with held(lambda: rows.update(**change)):
-            killing = pool.submit(kill_elsewhere, rows.all(), responder)
+            killing = pool.submit(kill_elsewhere, Credential.objects.all(), responder)
             until(somebody_waits_for_a_lock)
+            assert told() == {}
         ids = killing.result(20)
     now = stories.again(credential)
-    assert ids == ([credential.pk] if killed else [])
+    dead = [before, credential, after] if killed else [before, after]
+    assert ids == [each.pk for each in dead]
+    assert {stories.again(each).status for each in (before, after)} == {"revoked"}
     assert (now.status, now.name) == (
         ("revoked", now.kid) if killed else ("expired", credential.name)
     )
-    assert told() == ({credential.kid: 1} if killed else {})
+    assert told() == {each.kid: 1 for each in dead}
