@@ -12,6 +12,7 @@ from portal.credentials.enums import RevocationReason, RevocationStatus, Severit
 from portal.credentials.levels import LEVELS
 from portal.credentials.lines import Lines, read_lines
 from portal.credentials.models import Revocation
+from portal.credentials.selectors import is_beyond_cap
 from portal.credentials.services import word_of
 from portal.credentials.targets import Selector, cut_keys, known_kids, pick_kids, values_of
 from portal.programs.models import Capability, ModelRelease, RolloutPhase
@@ -303,7 +304,7 @@ class ConfirmForm(forms.Form):
     def __init__(self, data: Any = None, *, case: Revocation) -> None:
         super().__init__(data, initial={"digest": case.digest})
         asked = case.status == RevocationStatus.AWAITING_SECOND  # the first has said why
-        if asked or case.rehearsal or case.count <= settings.REVOCATION_CAP:
+        if asked or not is_beyond_cap(case):
             del self.fields["beyond_cap"]
         self.fields["typed_word"].label = f"Type the word “{word_of(case.digest)}”"
 

@@ -20,6 +20,7 @@ from portal.credentials.enums import PartyStatus, RevocationStatus
 from portal.credentials.headway import Headway, page_heading
 from portal.credentials.lifecycle import LIVE
 from portal.credentials.models import Credential, Revocation, RevocationItem, RevocationParty
+from portal.credentials.selectors import is_beyond_cap
 from portal.credentials.targets import THINGS, values_of
 from portal.programs.enums import RiskTier
 from portal.programs.models import RolloutPhase
@@ -286,7 +287,7 @@ def surprises(case: Revocation, counted: Figures) -> list[str]:
         said.append("Some reach a critical capability.")
     if _is_everything(case, counted.keys):
         said.append("They are all the keys there are: nobody keeps access.")
-    if not case.rehearsal and counted.keys > settings.REVOCATION_CAP:
+    if is_beyond_cap(case):
         said.append(
             f"They are more than the {settings.REVOCATION_CAP:,} that one case may revoke: an"
             " incident lead has to confirm, and to say why. Whoever is awake can contain them."

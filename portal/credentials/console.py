@@ -154,6 +154,15 @@ def standing(case: Revocation) -> Iterator[str]:
         yield from doors(proof.door_proofs(case))
     else:
         yield "  No key of this case is revoked."
+    yield from _until(case)
+
+
+def _until(case: Revocation) -> Iterator[str]:
+    """How long an undecided case can be confirmed."""
+    if case_report.time_left(case):
+        yield f"  It can be confirmed until {at(case.expires_at)}."
+    elif case.status in (RevocationStatus.PREVIEWED, RevocationStatus.AWAITING_SECOND):
+        yield f"  Too old to be confirmed since {at(case.expires_at)}: preview again."
 
 
 def owed(case: Revocation, done: Headway) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Exists, Max, Min, Model, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -353,6 +354,11 @@ def is_large(keys: int) -> bool:
     enough = int(keys / MANY_OF_ALL) + 1
     active = Credential.objects.filter(status=CredentialStatus.ACTIVE).order_by()[:enough].count()
     return keys > MANY_OF_ALL * active
+
+
+def is_beyond_cap(case: Revocation) -> bool:
+    """Whether a case is so large that only somebody who may break the glass confirms it."""
+    return not case.rehearsal and case.count > settings.REVOCATION_CAP
 
 
 def reaches_critical(groups: Iterable[tuple[int, list[str]]]) -> bool:

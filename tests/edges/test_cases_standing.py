@@ -74,6 +74,7 @@ def test_a_contained_case_whose_keys_another_has_revoked_waits_for_no_decision(d
         "1 contained case has nothing left to decide. Every key is dead without it: close it.",
         "and nobody is mailed a second time.",
         "Confirm and close this case",
+        "Closing the case without confirming it takes somebody else.",
     ):
         assert told in page
     for untrue in (
@@ -115,7 +116,7 @@ def test_a_key_that_came_to_life_since_is_told_of_with_the_way_to_it(desk, phase
     page = words(desk.get(at(spent)))
     for told in (
         "More keys came to life",
-        "1 key that works is meant by what this case was chosen by, and was not in its preview.",
+        "1 live key is meant by what this case was chosen by, and was not in its preview.",
         "Until it is dead, too, this case cannot be confirmed",
     ):
         assert told in page

@@ -17,7 +17,12 @@ from portal.credentials import policies, tasks
 from portal.credentials.contained import is_spent
 from portal.credentials.enums import RevocationStatus
 from portal.credentials.models import Revocation
-from portal.credentials.selectors import TO_PARTNERS, needs_second_person, unmarked_keys
+from portal.credentials.selectors import (
+    TO_PARTNERS,
+    is_beyond_cap,
+    needs_second_person,
+    unmarked_keys,
+)
 from portal.credentials.services.finishing import mark_some
 from portal.credentials.services.moving import move_revocation, stop_births
 from portal.credentials.services.previewing import word_of
@@ -211,7 +216,7 @@ def _must_be_confirmable(
 
 def _must_be_within_cap(revocation: Revocation, why: str, *, by: User) -> None:
     """Beyond it somebody may be killing more than they think: it takes a permission of its own."""
-    if revocation.rehearsal or revocation.count <= settings.REVOCATION_CAP:
+    if not is_beyond_cap(revocation):
         return
     policies.can_break_glass(by).enforce()
     revocation.beyond_cap = redact(why).strip()[:500]

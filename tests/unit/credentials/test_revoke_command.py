@@ -261,7 +261,9 @@ def test_a_critical_capability_takes_two(phase, by):
     assert (ended, codes(keys)) == (5, [""] * 3)
     assert f"confirmed by {by.email}. NOTHING IS REVOKED YET." in told
     assert f"/admin/credentials/revocation/{case.ref}/change/" in told
-    assert revoke(case.ref, "--status")[0] == 5
+    ended, standing = revoke(case.ref, "--status")
+    until = f"{again(case).expires_at:%Y-%m-%d %H:%M} UTC"
+    assert (ended, f"It can be confirmed until {until}." in standing) == (5, True)
     # A shell can name anybody: nobody is the second person there.
     ended, told = revoke(case.ref, "--confirm", case.digest, "--by", other.email)
     assert (ended, told.endswith("(not_previewed)"), codes(keys)) == (1, True, [""] * 3)
@@ -276,6 +278,15 @@ def test_a_critical_capability_takes_two(phase, by):
     standing = revoke(case.ref, "--status")[1]
     assert f"confirmed  {again(case).asked_at:%Y-%m-%d %H:%M} UTC by {by.email}" in standing
     assert f"by {other.email}" in standing
+    assert "be confirmed" not in standing
+
+
+def test_a_preview_that_is_too_old_says_so(phase, by):
+    live(phase)
+    case, _told = preview(phase, by)
+    Revocation.objects.update(expires_at=timezone.now())
+    told = revoke(case.ref, "--status")[1]
+    assert f"Too old to be confirmed since {again(case).expires_at:%Y-%m-%d %H:%M} UTC" in told
 
 
 def test_contained_and_let_go_in_the_portal_alone(phase, by):
@@ -349,11 +360,14 @@ def test_beyond_the_cap_it_takes_a_permission_and_a_reason(phase, by, settings):
     settings.REVOCATION_CAP = 2
     keys, breaker = live(phase), responder(email="glass@example.org")
     _case, told = preview(phase, by)
-    assert revoke(*printed(told, "--confirm"))[1].endswith("(beyond_cap)")
+    pasted = printed(told, "--confirm")
+    assert pasted[-4:-1] == ["--beyond-cap", "WHY", "--by"]
+    assert revoke(*pasted)[1].endswith("(beyond_cap)")
     permissions = ["credentials.revoke_credentials", "credentials.break_glass"]
     breaker = UserFactory(is_staff=True, permissions=permissions)
-    confirm = [*printed(told, "--confirm")[:-1], breaker.email]
-    assert revoke(*confirm)[1].endswith("(cap_unexplained)")
+    confirm = [*pasted[:-4], "--by", breaker.email]
+    for unsaid in (confirm, [*pasted[:-1], breaker.email]):
+        assert revoke(*unsaid)[1].endswith("(cap_unexplained)")
     why = ("--beyond-cap", "Every one of them was in the dump.", "--no-wait")
     assert (revoke(*confirm, *why)[0], codes(keys)) == (0, ["key_revoked"] * 3)
 

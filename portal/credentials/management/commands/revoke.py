@@ -34,6 +34,7 @@ from portal.credentials.enums import RevocationStatus, Severity
 from portal.credentials.headway import headway, is_told, is_under_way
 from portal.credentials.lines import ODD, Line, Lines, counted, kids_of
 from portal.credentials.models import Revocation
+from portal.credentials.selectors import is_beyond_cap
 from portal.errors import DomainError, NotAllowed
 from portal.request_id import in_a_shell
 
@@ -115,7 +116,7 @@ class Command(BaseCommand):
             return self._contain(case, by)
         self._say("", f"Nothing is revoked. {console.minutes_left(case)} minutes are left to")
         self._say("stop them for now (one person, reversible):", _again(case, "--contain", by=by))
-        self._say("revoke them for ever:", _again(case, "--confirm", case.digest, by=by))
+        self._say("revoke them for ever:", _confirming(case, by))
         return DONE
 
     def _lines(self, options: dict[str, Any]) -> Lines | None:
@@ -169,7 +170,7 @@ class Command(BaseCommand):
         case = services.contain_revocation(revocation_id=case.pk, by=by)
         self._say("", f"CONTAINED: every gateway refuses {console.keys(case.count)} from now on.")
         self._say(f"Not revoked. Decide until {console.at(case.expires_at)}.")
-        self._say("revoke them for ever:", _again(case, "--confirm", case.digest, by=by))
+        self._say("revoke them for ever:", _confirming(case, by))
         self._say("let them go (somebody else, signed in):", f"  {console.page_of(case)}")
         return DONE
 
@@ -274,6 +275,12 @@ def _again(case: Revocation, *more: str, by: User | None) -> str:
     """The command to go on with, as it can be pasted."""
     words = [sys.executable, sys.argv[0], "revoke", case.ref, *more]
     return f"  {shlex.join([*words, '--by', by.email] if by else words)}"
+
+
+def _confirming(case: Revocation, by: User) -> str:
+    """What stands for the reason is too short to be one, so that somebody has to give it."""
+    why = ("--beyond-cap", "WHY") if is_beyond_cap(case) else ()
+    return _again(case, "--confirm", case.digest, *why, by=by)
 
 
 @contextmanager
