@@ -68,6 +68,7 @@ def _samples() -> dict[str, object]:
         "facts": [("Reference", "APP-7K3M9Q"), ("Phase", "Trusted testers"), ("Holder", "You")],
         "entries": _entries(now),
         "tasks": _tasks(),
+        "thread": _thread(now),
         "steps": ["Your organisation", "Use case", "Check", "Submitted"],
         "bars": [("Submitted", 214), ("In review", 96), ("Approved", 41), ("Declined", 0)],
         "use": _use(now),
@@ -108,6 +109,11 @@ def _told() -> list[Message]:
         Message(messages.WARNING, "Your access ends in seven days."),
         Message(messages.ERROR, "The key was claimed by somebody else in the meantime."),
     ]
+
+
+def _thread(now: datetime) -> list[SimpleNamespace]:
+    told = [(False, "Has the date moved?"), (True, "It has not. You hear from us on Monday.")]
+    return [SimpleNamespace(from_staff=staff, body=body, sent_at=now) for staff, body in told]
 
 
 def _tasks() -> list[SimpleNamespace]:
