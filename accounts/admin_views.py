@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from accounts import services
 from accounts.forms import StaffRolesForm, VerificationForm
 from accounts.models import Organization, User
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.admin_buttons import confirm
 
 
@@ -57,9 +57,7 @@ def reinstate_organization(request: SignedInRequest, organization: Organization)
 
 def set_staff_roles(request: SignedInRequest, user: User) -> HttpResponse:
     held = list(user.groups.values_list("name", flat=True))
-    form = StaffRolesForm(
-        request.POST if request.method == "POST" else None, initial={"roles": held}
-    )
+    form = StaffRolesForm(posted(request), initial={"roles": held})
     return confirm(
         request,
         user,
@@ -74,7 +72,7 @@ def set_staff_roles(request: SignedInRequest, user: User) -> HttpResponse:
 
 
 def record_verification(request: SignedInRequest, subject: User | Organization) -> HttpResponse:
-    form = VerificationForm(request.POST if request.method == "POST" else None)
+    form = VerificationForm(posted(request))
     return confirm(
         request,
         subject,

@@ -1,7 +1,7 @@
-"""Requests of somebody who is certainly signed in: for the type checker, and failing closed."""
+"""A request of somebody who is certainly signed in, failing closed; and what its form says."""
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from accounts.models import User
 
@@ -18,3 +18,11 @@ def signed_in(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form on the page is filled in with: None before it is sent.
+
+    Also a POST without a word is an answer, and empty.
+    """
+    return request.POST if request.method == "POST" else None

@@ -15,7 +15,7 @@ from accounts.enums import MemberRole
 from accounts.forms import InvitationForm, OrganizationForm, ProfileForm, RoleForm
 from accounts.models import Invitation, Membership, Organization
 from accounts.purposes import purpose_of
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.errors import DomainError
 from portal.form_errors import tell
 from portal.private import form_of
@@ -30,7 +30,7 @@ _get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: SignedInRequest) -> HttpResponse:
     user = request.user
     initial = {"name": user.name, "time_zone": user.time_zone}
-    form = ProfileForm(request.POST if request.method == "POST" else None, initial=initial)
+    form = ProfileForm(posted(request), initial=initial)
     status = 200
     if form.is_valid():
         try:
@@ -58,7 +58,7 @@ def sign_in_again(request: SignedInRequest) -> HttpResponse:
 @login_required
 @_get_or_post
 def organizations(request: SignedInRequest) -> HttpResponse:
-    form = OrganizationForm(request.POST if request.method == "POST" else None)
+    form = OrganizationForm(posted(request))
     status = 200
     if form.is_valid():
         try:

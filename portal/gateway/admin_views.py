@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.admin_buttons import confirm, object_url
 from portal.errors import Conflict
 from portal.gateway import policies, services
@@ -22,7 +22,7 @@ def register_gateway(request: SignedInRequest) -> HttpResponse:
     """A form; its answer shows the secret. Sent again by a reload, the name is taken."""
     if not policies.can_register_gateway(request.user):
         raise PermissionDenied
-    form = RegisterGatewayForm(request.POST if request.method == "POST" else None)
+    form = RegisterGatewayForm(posted(request))
     if form.is_valid():
         try:
             gateway, secret = services.register_gateway(

@@ -5,7 +5,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.errors import Conflict
 from portal.private import private_page
 from portal.programs.forms import SignatureForm
@@ -23,10 +23,7 @@ def terms(request: SignedInRequest, slug: str) -> HttpResponse:
     agreement = current_agreement(release)
     if agreement is None:
         raise Http404
-    form, refusal = (
-        SignatureForm(request.POST if request.method == "POST" else None, agreement=agreement),
-        None,
-    )
+    form, refusal = SignatureForm(posted(request), agreement=agreement), None
     if request.method == "POST" and form.is_valid():
         try:
             sign_agreement(agreement_id=agreement.pk, by=request.user, **form.cleaned_data)

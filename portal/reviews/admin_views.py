@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from functools import wraps
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.admin_buttons import confirm
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
@@ -14,11 +14,6 @@ from portal.reviews import casefile, forms, policies, services
 from portal.reviews.models import ConflictOfInterest
 
 View = Callable[[SignedInRequest, Application], HttpResponse]
-
-
-def _typed(request: SignedInRequest) -> QueryDict | None:
-    """Also a POST without a word is an answer."""
-    return request.POST if request.method == "POST" else None
 
 
 def _read(application: Application) -> dict[str, int]:
@@ -42,7 +37,7 @@ def _reads(view: View) -> View:
 def take(request: SignedInRequest, application: Application) -> HttpResponse:
     assignment = getattr(application, "assignment", None)
     holder = assignment.reviewer if assignment else None
-    form = forms.TakeForm(_typed(request), initial={"holder": holder.ref if holder else ""})
+    form = forms.TakeForm(posted(request), initial={"holder": holder.ref if holder else ""})
     return confirm(
         request,
         application,
@@ -61,7 +56,7 @@ def take(request: SignedInRequest, application: Application) -> HttpResponse:
 
 @_reads
 def review(request: SignedInRequest, application: Application) -> HttpResponse:
-    form = forms.ReviewForm(_typed(request), initial=_read(application))
+    form = forms.ReviewForm(posted(request), initial=_read(application))
     return confirm(
         request,
         application,
@@ -83,7 +78,7 @@ def review(request: SignedInRequest, application: Application) -> HttpResponse:
 @_reads
 def request_changes(request: SignedInRequest, application: Application) -> HttpResponse:
     form = forms.RequestChangesForm(
-        _typed(request), application=application, initial=_read(application)
+        posted(request), application=application, initial=_read(application)
     )
     return confirm(
         request,
@@ -110,7 +105,7 @@ def approve(request: SignedInRequest, application: Application) -> HttpResponse:
         for each in asked
         if each.within and each.capability
     ]
-    form = forms.ApproveForm(_typed(request), choices=choices, initial=_read(application))
+    form = forms.ApproveForm(posted(request), choices=choices, initial=_read(application))
     return confirm(
         request,
         application,
@@ -135,7 +130,7 @@ def approve(request: SignedInRequest, application: Application) -> HttpResponse:
 
 @_reads
 def decline(request: SignedInRequest, application: Application) -> HttpResponse:
-    form = forms.DeclineForm(_typed(request), initial=_read(application))
+    form = forms.DeclineForm(posted(request), initial=_read(application))
     return confirm(
         request,
         application,
@@ -152,7 +147,7 @@ def decline(request: SignedInRequest, application: Application) -> HttpResponse:
 
 @_reads
 def waitlist(request: SignedInRequest, application: Application) -> HttpResponse:
-    form = forms.WaitlistForm(_typed(request), initial=_read(application))
+    form = forms.WaitlistForm(posted(request), initial=_read(application))
     return confirm(
         request,
         application,
@@ -169,7 +164,7 @@ def waitlist(request: SignedInRequest, application: Application) -> HttpResponse
 
 @_reads
 def reply(request: SignedInRequest, application: Application) -> HttpResponse:
-    form = forms.ReplyForm(_typed(request))
+    form = forms.ReplyForm(posted(request))
     return confirm(
         request,
         application,
@@ -186,7 +181,7 @@ def reply(request: SignedInRequest, application: Application) -> HttpResponse:
 
 def declare_conflict(request: SignedInRequest, application: Application) -> HttpResponse:
     """Open to those with a tie as well: that is what it is for."""
-    form = forms.DeclareConflictForm(_typed(request))
+    form = forms.DeclareConflictForm(posted(request))
     return confirm(
         request,
         application,
@@ -201,7 +196,7 @@ def declare_conflict(request: SignedInRequest, application: Application) -> Http
 
 
 def resolve_conflict(request: SignedInRequest, conflict: ConflictOfInterest) -> HttpResponse:
-    form = forms.ResolveConflictForm(_typed(request))
+    form = forms.ResolveConflictForm(posted(request))
     return confirm(
         request,
         conflict,

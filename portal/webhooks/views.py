@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import Organization
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.errors import DomainError
 from portal.form_errors import tell
 from portal.private import form_of, private_page
@@ -25,7 +25,7 @@ _form = form_of("webhooks:endpoint", "ref", "endpoint_ref")
 @_get_or_post
 def endpoints(request: SignedInRequest, ref: str) -> HttpResponse:
     organization = _organization(request, ref)
-    form = EndpointForm(request.POST if request.method == "POST" else None)
+    form = EndpointForm(posted(request))
     status = 200 if form.is_valid() or not form.is_bound else 400
     if form.is_valid():
         try:

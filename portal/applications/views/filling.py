@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from accounts.selectors import organizations_of
 from portal.applications.answers import Answers, problems
 from portal.applications.forms import AnswersForm, OrganizationForm, answers_from
@@ -235,7 +235,7 @@ def agreement(request: SignedInRequest, ref: str) -> HttpResponse:
     terms = current_agreement(application.phase.release)
     if terms is None:
         raise Http404
-    form = SignatureForm(request.POST if request.method == "POST" else None, agreement=terms)
+    form = SignatureForm(posted(request), agreement=terms)
     refusal = None
     if request.method == "POST" and form.is_valid():
         try:

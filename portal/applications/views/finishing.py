@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.applications.answers import problems
 from portal.applications.enums import ApplicationStatus
 from portal.applications.forms import AppealForm, in_words
@@ -127,7 +127,7 @@ def appeal(request: SignedInRequest, ref: str) -> HttpResponse:
     """Says what other reviewers should look at again; possible once."""
     application = own(request, ref)
     can_appeal_application(request.user, application).enforce()
-    form = AppealForm(request.POST if request.method == "POST" else None)
+    form = AppealForm(posted(request))
     if request.method == "POST" and form.is_valid():
         appeal_application(application_id=application.pk, by=request.user, **form.cleaned_data)
         messages.success(request, "We have your appeal. Other reviewers look at it now.")

@@ -2,7 +2,7 @@
 
 from django.http import HttpResponse
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.admin_buttons import confirm
 from portal.credentials import services
 from portal.credentials.admin_forms import ReasonForm
@@ -35,7 +35,7 @@ def resume_grant(request: SignedInRequest, grant: Grant) -> HttpResponse:
 
 
 def revoke_grant(request: SignedInRequest, grant: Grant) -> HttpResponse:
-    form = ReasonForm(request.POST if request.method == "POST" else None)
+    form = ReasonForm(posted(request))
     return confirm(
         request,
         grant,
@@ -73,7 +73,7 @@ def allow_new_keys(request: SignedInRequest, grant: Grant) -> HttpResponse:
 
 
 def revoke_credential(request: SignedInRequest, credential: Credential) -> HttpResponse:
-    form = ReasonForm(request.POST if request.method == "POST" else None)
+    form = ReasonForm(posted(request))
     return confirm(
         request,
         credential,

@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
 from accounts.reauthentication import fresh_sign_in_required
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.admin_buttons import confirm, object_url
 from portal.credentials import casebook, freeze_policies, levels, services
 from portal.credentials.admin_forms import AimForm, FreezeForm
@@ -43,7 +43,7 @@ def new_freeze(request: SignedInRequest) -> HttpResponse:
 
 
 def _choose(request: SignedInRequest, level: str) -> HttpResponse:
-    form = AimForm(request.POST if request.method == "POST" else None, initial={"level": level})
+    form = AimForm(posted(request), initial={"level": level})
     found: list[Any] = []
     if form.is_valid():
         level, text = form.cleaned_data["level"], form.cleaned_data["text"]
@@ -62,7 +62,7 @@ def _choose(request: SignedInRequest, level: str) -> HttpResponse:
 
 
 def _place(request: SignedInRequest, aim: Aim) -> HttpResponse:
-    form, status = FreezeForm(request.POST if request.method == "POST" else None), 200
+    form, status = FreezeForm(posted(request)), 200
     if form.is_valid():
         try:
             freeze = services.place_freeze(

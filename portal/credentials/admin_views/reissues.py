@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.reauthentication import fresh_sign_in_required, is_fresh
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.admin_buttons import confirm, object_url
 from portal.credentials import casebook, reissue_policies, reissue_report, services
 from portal.credentials.admin_reissue_forms import ReissueConfirmForm, ReissueForm
@@ -33,7 +33,7 @@ _UNDECIDED = (ReissueStatus.PREVIEWED, ReissueStatus.AWAITING_SECOND)
 @sensitive_post_parameters("note", "exclusions")
 def new_reissue(request: SignedInRequest, case: Revocation) -> HttpResponse:
     """Choose which of the case's grants get a new slot."""
-    form = ReissueForm(request.POST if request.method == "POST" else None, case=case)
+    form = ReissueForm(posted(request), case=case)
     status = 400 if form.errors else 200
     if request.method == "POST" and form.is_valid():
         try:

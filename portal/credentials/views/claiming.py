@@ -6,7 +6,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from accounts.reauthentication import fresh_sign_in_required
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.credentials.forms import KeyForm
 from portal.credentials.policies import can_claim_credential
 from portal.credentials.services import claim_credential
@@ -27,9 +27,7 @@ def claim(request: SignedInRequest, kid: str) -> HttpResponse:
     Sent a second time, the service refuses with Conflict and tells the holder.
     """
     credential = visible_key(request, kid)
-    form = KeyForm(
-        request.POST if request.method == "POST" else None, scopes=sorted(credential.scopes)
-    )
+    form = KeyForm(posted(request), scopes=sorted(credential.scopes))
     if request.method == "POST" and form.is_valid():
         minted = claim_credential(kid=kid, by=request.user, **form.cleaned_data)
         credential.refresh_from_db(fields=["status", "scopes", "expires_at"])

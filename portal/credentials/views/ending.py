@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.credentials.forms import RevokeForm
 from portal.credentials.policies import can_withdraw_grant
 from portal.credentials.services import revoke_credential, withdraw_grant
@@ -22,7 +22,7 @@ _ANY = require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: SignedInRequest, kid: str) -> HttpResponse:
     """Dead everywhere once this is answered. No fresh sign-in: a leaked key must die quickly."""
     credential = visible_key(request, kid)
-    form = RevokeForm(request.POST if request.method == "POST" else None)
+    form = RevokeForm(posted(request))
     if request.method == "POST" and form.is_valid():
         revoke_credential(kid=kid, by=request.user, **form.cleaned_data)
         messages.success(request, f"Key {kid} is revoked. Every gateway refuses it from now on.")

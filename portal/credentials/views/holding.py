@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.applications.enums import ApplicationStatus
 from portal.applications.selectors import own_applications
 from portal.credentials.forms import CheckForm, NameForm
@@ -85,9 +85,7 @@ def request_key(request: SignedInRequest, ref: str) -> HttpResponse:
 def rename(request: SignedInRequest, kid: str) -> HttpResponse:
     """What people call the key; it changes nothing about what it may do."""
     credential = visible_key(request, kid)
-    form = NameForm(
-        request.POST if request.method == "POST" else None, initial={"name": credential.name}
-    )
+    form = NameForm(posted(request), initial={"name": credential.name})
     if request.method == "POST" and form.is_valid():
         rename_credential(kid=kid, by=request.user, **form.cleaned_data)
         messages.success(request, f"Key {kid} has its new name.")

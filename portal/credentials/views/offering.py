@@ -5,7 +5,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.applications.selectors import own_applications
 from portal.credentials.policies import can_accept_offer
 from portal.credentials.services import accept_offer
@@ -26,10 +26,7 @@ def offer(request: SignedInRequest, ref: str) -> HttpResponse:
     terms = current_agreement(application.phase.release)
     if terms is None:
         raise Http404
-    form, refusal = (
-        SignatureForm(request.POST if request.method == "POST" else None, agreement=terms),
-        None,
-    )
+    form, refusal = SignatureForm(posted(request), agreement=terms), None
     if request.method == "POST" and form.is_valid():
         try:
             accept_offer(

@@ -6,7 +6,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from accounts.reauthentication import fresh_sign_in_required
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.credentials.forms import KeyForm
 from portal.credentials.policies import can_make_test_credential
 from portal.credentials.services import make_test_credential
@@ -24,7 +24,7 @@ from portal.throttle import throttle
 def make_test_key(request: SignedInRequest, ref: str) -> HttpResponse:
     """GET explains; POST shows the key, in that one answer and never again."""
     grant = visible_grant(request, ref)
-    form = KeyForm(request.POST if request.method == "POST" else None, scopes=sorted(grant.scopes))
+    form = KeyForm(posted(request), scopes=sorted(grant.scopes))
     if request.method == "POST" and form.is_valid():
         credential, minted = make_test_credential(
             grant_id=grant.pk, by=request.user, **form.cleaned_data

@@ -6,7 +6,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from accounts.reauthentication import fresh_sign_in_required
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.credentials.forms import RotateForm
 from portal.credentials.policies import can_rotate_credential
 from portal.credentials.services import rotate_credential
@@ -28,7 +28,7 @@ def rotate(request: SignedInRequest, kid: str) -> HttpResponse:
     """
     credential = visible_key(request, kid)
     form = RotateForm(
-        request.POST if request.method == "POST" else None,
+        posted(request),
         scopes=sorted(credential.scopes),
         initial={"name": credential.name},
     )

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts.requests import SignedInRequest
+from accounts.requests import SignedInRequest, posted
 from portal.credentials import case_threads
 from portal.credentials.forms import CaseMessageForm
 from portal.credentials.models import Revocation
@@ -31,7 +31,7 @@ def stopped(request: SignedInRequest, ref: str) -> HttpResponse:
     keys = Paginator(items or [], PER_PAGE)
     if case is None or not keys.count:
         raise Http404
-    form = CaseMessageForm(request.POST if request.method == "POST" else None)
+    form = CaseMessageForm(posted(request))
     status = 400 if form.errors else 200
     if request.method == "POST" and form.is_valid():
         try:
