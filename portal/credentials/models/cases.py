@@ -17,6 +17,7 @@ from portal.credentials.enums import (
     Severity,
 )
 from portal.credentials.models.grants import Credential
+from portal.credentials.models.seconds import confirmed_by_two
 from portal.references import new_reference
 
 
@@ -84,15 +85,7 @@ class Revocation(models.Model):
             both_or_neither("revocation", "released_at", "released_by"),
             both_or_neither("revocation", "asked_at", "asked_by"),
             both_or_neither("revocation", "paused_at", "paused_by"),
-            models.CheckConstraint(
-                name="revocation_confirmed_by_two",
-                condition=models.Q(needs_second=False)
-                | models.Q(confirmed_by__isnull=True)
-                | (
-                    models.Q(asked_by__isnull=False, asked_digest=models.F("digest"))
-                    & ~models.Q(asked_by=models.F("confirmed_by"))
-                ),
-            ),
+            confirmed_by_two("revocation"),
             models.CheckConstraint(
                 name="revocation_let_go_by_another",
                 condition=models.Q(released_by__isnull=True)

@@ -11,6 +11,7 @@ from portal.constraints import both_or_neither
 from portal.credentials.enums import ReissueItemStatus, ReissueStatus
 from portal.credentials.models.cases import Revocation
 from portal.credentials.models.grants import Credential, Grant
+from portal.credentials.models.seconds import confirmed_by_two
 from portal.references import new_reference
 
 COUNTED = (
@@ -62,15 +63,7 @@ class Reissue(models.Model):
         constraints: ClassVar = [
             both_or_neither("reissue", "asked_at", "asked_by"),
             both_or_neither("reissue", "confirmed_at", "confirmed_by"),
-            models.CheckConstraint(
-                name="reissue_confirmed_by_two",
-                condition=models.Q(needs_second=False)
-                | models.Q(confirmed_by__isnull=True)
-                | (
-                    models.Q(asked_by__isnull=False, asked_digest=models.F("digest"))
-                    & ~models.Q(asked_by=models.F("confirmed_by"))
-                ),
-            ),
+            confirmed_by_two("reissue"),
         ]
 
     def __str__(self) -> str:
