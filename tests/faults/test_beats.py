@@ -7,11 +7,9 @@ from django.utils import timezone
 
 from portal.audit.models import Event
 from portal.credentials.models import Credential
-from portal.credentials.services import preview_revocation, start_revocation, word_of
-from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
-from tests.factories.cases import let_pass
+from tests.factories.cases import confirmed_case, let_pass
 from tests.faults.oracle import standing_oracle  # noqa: F401 - a fixture
 from tests.faults.test_workers import a_minute_later, beat_ran_long_ago, is_ready
 from tests.processes import Worker, portal_environment, until
@@ -35,14 +33,7 @@ def second(tmp_path):
 
 
 def confirmed(key, by):
-    case = preview_revocation(selector=Selector(kids=key.kid), reason="incident", note="", by=by)
-    start_revocation(
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count="1",
-        typed_word=word_of(case.digest),
-        by=by,
-    )
+    case = confirmed_case(by, key)
     let_pass(DAY / 24)
     return case
 

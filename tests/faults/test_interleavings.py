@@ -27,7 +27,6 @@ from portal.credentials.services import (
     rotate_credential,
     start_revocation,
     suspend_grant,
-    word_of,
 )
 from portal.credentials.targets import Selector
 from portal.credentials.verification import explain, verify
@@ -36,6 +35,7 @@ from portal.gateway.noting import note_yes
 from portal.programs.services import halt_phase
 from tests.factories import stories
 from tests.factories.accounts import MembershipFactory, UserFactory
+from tests.factories.cases import typed
 from tests.factories.freezes import TARGETS, place
 from tests.factories.reviews import staff
 from tests.faults.oracle import standing_oracle  # noqa: F401 - a fixture
@@ -97,9 +97,7 @@ class Scene:
             "confirm": partial(
                 start_revocation,
                 revocation_id=case.pk,
-                digest=case.digest,
-                typed_count=str(case.count),
-                typed_word=word_of(case.digest),
+                **typed(case),
                 by=by,
             ),
         }

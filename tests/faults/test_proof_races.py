@@ -6,13 +6,11 @@ import pytest
 
 from portal.audit.models import Event
 from portal.credentials.services import (
-    preview_revocation,
     prove_revocation,
-    start_revocation,
-    word_of,
 )
 from portal.credentials.targets import Selector
 from tests.factories import stories
+from tests.factories.cases import confirmed_case
 from tests.factories.gateway import make_gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,14 +21,7 @@ def confirmed():
     by = stories.responder()
     make_gateway(slot.grant.phase.release)
     selector = Selector(person=slot.grant.holder.ref)
-    case = preview_revocation(selector=selector, reason="key_leaked", note="", by=by)
-    return start_revocation(
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count="1",
-        typed_word=word_of(case.digest),
-        by=by,
-    )
+    return confirmed_case(by, selector=selector, reason="key_leaked")
 
 
 def test_ten_deliveries_at_once_are_one_round(concurrently):

@@ -25,7 +25,6 @@ from portal.credentials.services import (
     revoke_credential,
     revoke_grant,
     start_revocation,
-    word_of,
 )
 from portal.credentials.targets import Selector
 from portal.credentials.verification import verify
@@ -35,6 +34,7 @@ from portal.gateway.services import register_gateway
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.factories.accounts import PASSWORD, PersonFactory, UserFactory
+from tests.factories.cases import typed
 from tests.journeys.visitor import Visitor
 from tests.processes import portal_environment, web
 
@@ -127,18 +127,10 @@ def test_approving_against_withdrawing(concurrently):
     }
 
 
-def bulk(slot, responder):
-    case = preview_revocation(
-        selector=Selector(kids=slot.kid), reason="incident", note="", by=responder
-    )
-    return partial(
-        start_revocation,
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count="1",
-        typed_word=word_of(case.digest),
-        by=responder,
-    )
+def bulk(by, **chosen):
+    """A case of what is chosen now, to be confirmed."""
+    case = preview_revocation(selector=Selector(**chosen), reason="incident", note="", by=by)
+    return partial(start_revocation, revocation_id=case.pk, by=by, **typed(case))
 
 
 @pytest.mark.parametrize("way", ["one key", "the grant", "in bulk"])
@@ -147,7 +139,7 @@ def test_claiming_against_revoking_never_leaves_a_key_that_works(concurrently, w
     revoke = {
         "one key": partial(revoke_credential, kid=slot.kid, reason="misuse", by=responder),
         "the grant": partial(revoke_grant, grant_id=slot.grant_id, reason="misuse", by=responder),
-        "in bulk": bulk(slot, responder),
+        "in bulk": bulk(responder, kids=slot.kid),
     }[way]
     claim = partial(claim_credential, kid=slot.kid, by=slot.grant.holder)
     done, refused = sorted_by_kind(concurrently(claim, revoke))

@@ -17,23 +17,19 @@ from portal.credentials.services import (
     close_what_is_over,
     issue_credential,
     make_test_credential,
-    preview_revocation,
     remind_of_expiry,
     request_credential,
     revoke_credential,
     revoke_grant,
     rotate_credential,
     start_overlap,
-    start_revocation,
     suspend_grant,
-    word_of,
 )
 from portal.credentials.services.rotating import LEAKED, USUAL_OVERLAP
-from portal.credentials.targets import Selector
 from portal.errors import DomainError
 from tests.factories import stories
 from tests.factories.accounts import UserFactory
-from tests.faults.test_races import access, count, sorted_by_kind
+from tests.faults.test_races import access, bulk, count, sorted_by_kind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,20 +83,6 @@ def test_rotating_against_asking_for_another_is_never_three(concurrently, round_
     assert codes == ({"too_many_keys"} if tokens(done) else {"slot_waiting"})
 
 
-def bulk(by, holder):
-    case = preview_revocation(
-        selector=Selector(person=holder.ref), reason="incident", note="", by=by
-    )
-    return partial(
-        start_revocation,
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count="1",
-        typed_word=word_of(case.digest),
-        by=by,
-    )
-
-
 def stopping(key, by):
     """Each way to say no, with whether what was made in the meantime may go on."""
     grant, holder = key.grant, key.grant.holder
@@ -109,7 +91,7 @@ def stopping(key, by):
         "revoke grant": partial(revoke_grant, grant_id=grant.pk, reason="misuse", by=by),
         "suspend grant": partial(suspend_grant, grant_id=grant.pk, by=by),
         "suspend holder": partial(suspend_user, user_id=holder.pk, by=by),
-        "bulk": bulk(by, holder),
+        "bulk": bulk(by, person=holder.ref),
     }
 
 

@@ -25,6 +25,7 @@ from portal.embedded.process import claim, find
 from portal.heartbeats import last_seen
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
+from tests.factories.cases import typed
 from tests.faults.locks import held, somebody_waits_for_a_lock
 from tests.journeys import whole_story as story
 from tests.processes import (
@@ -179,13 +180,7 @@ def test_with_a_broker_that_never_answers_approving_and_revoking_stay_quick(work
         with at_once():
             stories.approve(application, by=decider)
         with at_once():
-            start_revocation(
-                revocation_id=case.pk,
-                digest=case.digest,
-                typed_count="1",
-                typed_word=word_of(case.digest),
-                by=responder,
-            )
+            start_revocation(revocation_id=case.pk, by=responder, **typed(case))
         assert refused(token, key)
         silent.settimeout(PATIENCE)
         silent.accept()[0].close()  # somebody did try to ring there

@@ -13,15 +13,12 @@ from portal.celery import app
 from portal.credentials.services import (
     finish_revocation,
     preview_reissue,
-    preview_revocation,
-    reissue_word_of,
     start_reissue,
-    start_revocation,
-    word_of,
 )
 from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
+from tests.factories.cases import confirmed_case, typed
 from tests.factories.credentials import CredentialFactory
 from tests.factories.webhooks import DeliveryFactory
 
@@ -44,23 +41,14 @@ def _confirmed_case():
     credential, _ = stories.claimed()
     by = stories.responder()
     selector = Selector(person=credential.grant.holder.ref)
-    case = preview_revocation(selector=selector, reason="key_leaked", note="", by=by)
-    start_revocation(
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count="1",
-        typed_word=word_of(case.digest),
-        by=by,
-    )
-    return [case.pk]
+    return [confirmed_case(by, selector=selector, reason="key_leaked").pk]
 
 
 def _confirmed_reissue():
     (case_id,), by = _confirmed_case(), stories.responder()
     finish_revocation(revocation_id=case_id, by=stories.WORKER)
     reissue = preview_reissue(revocation_id=case_id, by=by)
-    typed = {"typed_count": "1", "typed_word": reissue_word_of(reissue.digest)}
-    start_reissue(reissue_id=reissue.pk, digest=reissue.digest, by=by, **typed)
+    start_reissue(reissue_id=reissue.pk, by=by, **typed(reissue))
     return [reissue.pk]
 
 

@@ -16,7 +16,6 @@ from portal.credentials.services import (
     start_revocation,
     suspend_grant,
     withdraw_grant,
-    word_of,
 )
 from portal.credentials.services.rotating import LEAKED
 from portal.credentials.targets import Selector
@@ -25,6 +24,7 @@ from portal.errors import Invalid, NotAllowed
 from portal.mail.models import OutgoingMail
 from tests.factories import stories
 from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.cases import typed
 from tests.log import written
 
 pytestmark = pytest.mark.django_db
@@ -128,13 +128,7 @@ def test_staff_who_come_second_bar_new_keys_all_the_same(way):
         if way == "one key":
             revoke_credential(kid=key.kid, reason="misuse", by=responder)
         else:
-            start_revocation(
-                revocation_id=case.pk,
-                digest=case.digest,
-                typed_count="1",
-                typed_word=word_of(case.digest),
-                by=responder,
-            )
+            start_revocation(revocation_id=case.pk, by=responder, **typed(case))
     kinds = [kind for kind, subject, *_ in log if subject == key.kid]
     assert kinds == ["credential.revoked_by_staff_too"]
     with pytest.raises(NotAllowed) as refused:

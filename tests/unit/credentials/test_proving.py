@@ -15,6 +15,7 @@ from portal.credentials.targets import Selector
 from portal.errors import Conflict, NotAllowed
 from portal.gateway.services import disable_gateway
 from tests.factories.accounts import UserFactory
+from tests.factories.cases import typed
 from tests.factories.credentials import make_live_key
 from tests.factories.gateway import make_gateway
 from tests.factories.programs import ModelReleaseFactory
@@ -39,13 +40,7 @@ def preview(phase, by, **given):
 
 
 def confirm(case, by):
-    return services.start_revocation(
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count=str(case.count),
-        typed_word=services.word_of(case.digest),
-        by=by,
-    )
+    return services.start_revocation(revocation_id=case.pk, by=by, **typed(case))
 
 
 def prove(case, by=WORKER):

@@ -16,6 +16,7 @@ from portal.credentials.verification import explain
 from portal.mail.models import OutgoingMail
 from portal.mail.services import deliver_mail
 from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.cases import typed
 from tests.factories.credentials import CredentialFactory, make_live_key
 from tests.factories.gateway import make_gateway
 from tests.factories.programs import CapabilityFactory, RolloutPhaseFactory
@@ -269,9 +270,7 @@ def test_a_critical_capability_takes_two(phase, by):
     assert (ended, told.endswith("(not_previewed)"), codes(keys)) == (1, True, [""] * 3)
     services.approve_revocation(
         revocation_id=case.pk,
-        digest=case.digest,
-        typed_count=str(case.count),
-        typed_word=services.word_of(case.digest),
+        **typed(case),
         by=other,
     )
     assert codes(keys) == ["key_revoked"] * 3

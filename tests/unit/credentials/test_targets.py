@@ -17,6 +17,7 @@ from portal.credentials.targets import Selector, barred_grants, live_credentials
 from portal.errors import Invalid
 from portal.reviews.models import Decision
 from tests.factories.accounts import OrganizationFactory, UserFactory
+from tests.factories.cases import typed
 from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
 from tests.factories.programs import CapabilityFactory, ModelReleaseFactory, RolloutPhaseFactory
 from tests.factories.stories import responder
@@ -303,13 +304,7 @@ def _about_grants(drawn):
 
 
 def confirm(case, by):
-    return services.start_revocation(
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count=str(case.count),
-        typed_word=services.word_of(case.digest),
-        by=by,
-    )
+    return services.start_revocation(revocation_id=case.pk, by=by, **typed(case))
 
 
 def test_nothing_is_barred_before(places):
@@ -320,11 +315,11 @@ def test_an_organisation_may_have_a_semicolon_in_its_name(places):
     first, second = places.organization[:2]
     first.name = f"{second.name}; and sons"
     first.save()
-    for typed, kept in (
+    for named, kept in (
         (first.name, first.ref),
         (f"{first.ref}; {second.name}", [first.ref, second.ref]),
     ):
-        assert Selector(organization=typed).as_json() == {"organization": kept}
+        assert Selector(organization=named).as_json() == {"organization": kept}
 
 
 @pytest.mark.parametrize("typed", ["{0}; nobody", "nobody\n{0}", ";", "; \n"])

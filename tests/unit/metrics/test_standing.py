@@ -12,12 +12,11 @@ from django.utils import timezone
 from prometheus_client import generate_latest
 
 from portal.credentials.enums import CredentialStatus, FreezeLevel, GrantStatus
-from portal.credentials.services import preview_revocation, start_revocation, word_of
-from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
 from portal.metrics import standing
 from portal.models import Heartbeat
 from tests.factories import stories
+from tests.factories.cases import confirmed_case
 from tests.factories.credentials import CredentialFactory, GrantFactory, make_live_key
 from tests.numbers import number, told
 
@@ -118,14 +117,7 @@ def test_a_grant_that_begins_later_is_owed_nothing_until_then():
 @pytest.mark.django_db
 def test_the_holders_of_a_case_are_owed_word_since_it_was_confirmed():
     (key, _token), by = stories.claimed(), stories.responder()
-    case = preview_revocation(selector=Selector(kids=key.kid), reason="incident", note="", by=by)
-    case = start_revocation(
-        revocation_id=case.pk,
-        digest=case.digest,
-        typed_count="1",
-        typed_word=word_of(case.digest),
-        by=by,
-    )
+    case = confirmed_case(by, key)
     revocation = standing.owed()["revocation"]
     assert (revocation.waiting, revocation.since) == (1, case.confirmed_at)
 
