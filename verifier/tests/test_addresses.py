@@ -3,6 +3,7 @@
 import ssl
 
 import pytest
+from asking import problem
 from portal_double import (
     AUDIENCE,
     GATEWAY,
@@ -10,17 +11,6 @@ from portal_double import (
 )
 
 from access_verifier import Settings, Verifier
-
-INFER = "model:infer"
-PATIENCE = 20
-
-
-def code(verifier, token):
-    return verifier.verify(token, INFER).code
-
-
-def problem(verifier, what="snapshot"):
-    return verifier.health()["problems"].get(what)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ import json
 
 import pytest
 from asgi_server import Noting, ask, scope
+from asking import INFER
 from portal_double import NOON
 
 from access_verifier.asgi import AccessMiddleware
-
-INFER = "model:infer"
 
 
 @pytest.fixture

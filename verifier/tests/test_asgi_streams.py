@@ -5,13 +5,12 @@ import json
 
 import pytest
 from asgi_server import SOON, Noting, Server, ask, hello, scope
+from asking import INFER
 from portal_double import NOON
 
 from access_verifier import Code
 from access_verifier.asgi import AccessMiddleware
 from access_verifier.gate import AccessEnded
-
-INFER = "model:infer"
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import contextlib
 import socket
-import threading
 import time
 
 import pytest
+from asking import INFER, code, problem, until
 from portal_double import (
     JWKS,
     SECRET,
@@ -19,24 +19,6 @@ from portal_double import (
 )
 
 from access_verifier import Code
-
-INFER = "model:infer"
-PATIENCE = 20
-
-
-def code(verifier, token):
-    return verifier.verify(token, INFER).code
-
-
-def problem(verifier, what="snapshot"):
-    return verifier.health()["problems"].get(what)
-
-
-def until(true):
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        threading.Event().wait(0.005)
 
 
 @contextlib.contextmanager

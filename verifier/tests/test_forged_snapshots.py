@@ -3,19 +3,10 @@
 import json
 
 import pytest
+from asking import code, problem
 from portal_double import AUDIENCE, NOON, SNAPSHOT, Signer, saying, segment
 
 from access_verifier import Code
-
-INFER = "model:infer"
-
-
-def code(verifier, token):
-    return verifier.verify(token, INFER).code
-
-
-def problem(verifier, what="snapshot"):
-    return verifier.health()["problems"].get(what)
 
 
 def test_a_recorded_snapshot_cannot_be_replayed(portal, verifier, clock):

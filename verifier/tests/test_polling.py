@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from asking import code, until
 from portal_double import (
     AUDIENCE,
     GATEWAY,
@@ -15,20 +15,6 @@ from portal_double import (
 )
 
 from access_verifier import Code, Settings, Verifier
-
-INFER = "model:infer"
-PATIENCE = 20
-
-
-def code(verifier, token):
-    return verifier.verify(token, INFER).code
-
-
-def until(true):
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        threading.Event().wait(0.005)
 
 
 @pytest.fixture

@@ -5,18 +5,10 @@ import hmac
 import json
 
 import pytest
+from asking import code
 from portal_double import Signer, segment
 
 from access_verifier import Code
-
-INFER = "model:infer"
-
-
-def code(verifier, token, scope=INFER):
-    verdict = verifier.verify(token, scope)
-    assert bool(verdict) == verdict.allowed == (verdict.code is Code.ALLOWED)
-    return verdict.code
-
 
 # --- Not signed by the portal -------------------------------------------------------------------
 

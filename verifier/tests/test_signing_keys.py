@@ -3,19 +3,10 @@
 import json
 
 import pytest
+from asking import INFER, code, problem
 from portal_double import JWKS, NOON, Signer, saying, segment
 
 from access_verifier import Code
-
-INFER = "model:infer"
-
-
-def code(verifier, token):
-    return verifier.verify(token, INFER).code
-
-
-def problem(verifier, what="snapshot"):
-    return verifier.health()["problems"].get(what)
 
 
 def test_keys_are_asked_for_once_in_five_minutes(portal, verifier, clock):

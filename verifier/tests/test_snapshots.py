@@ -3,20 +3,10 @@
 import time
 
 import pytest
+from asking import INFER, code, problem
 from portal_double import NOON, SNAPSHOT
 
 from access_verifier import Code
-
-INFER = "model:infer"
-
-
-def code(verifier, token):
-    return verifier.verify(token, INFER).code
-
-
-def problem(verifier, what="snapshot"):
-    return verifier.health()["problems"].get(what)
-
 
 # --- Freezes and epochs -------------------------------------------------------------------------
 

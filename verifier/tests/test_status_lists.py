@@ -3,13 +3,13 @@
 import zlib
 
 import pytest
+from asking import code
 from portal_double import NOON, Signer, packed, saying, segment
 
 from access_verifier import Code
 from access_verifier.jose import Malformed
 from access_verifier.statuslist import LONGEST_UNPACKED, read_status_list
 
-INFER = "model:infer"
 LIST = "/statuslists/1"
 
 
@@ -22,10 +22,6 @@ def statuses(portal):
 def listed(portal, idx=3, uri=None, **claims):
     entry = {"idx": idx, "uri": portal.url + LIST if uri is None else uri}
     return portal.token(status={"status_list": entry}, **claims)
-
-
-def code(verifier, token):
-    return verifier.verify(token, INFER).code
 
 
 def tick(verifier, clock, seconds=1):

@@ -3,17 +3,10 @@
 import json
 
 import pytest
+from asking import INFER, code
 from portal_double import NOON, Signer
 
 from access_verifier import Code
-
-INFER = "model:infer"
-
-
-def code(verifier, token, scope=INFER):
-    verdict = verifier.verify(token, scope)
-    assert bool(verdict) == verdict.allowed == (verdict.code is Code.ALLOWED)
-    return verdict.code
 
 
 def test_a_good_token_is_let_in_and_says_who_it_is(portal, verifier):

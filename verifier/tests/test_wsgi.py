@@ -6,13 +6,12 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
+from asking import INFER
 from portal_double import NOON
 
 from access_verifier import Code
 from access_verifier.gate import AccessEnded
 from access_verifier.wsgi import AccessMiddleware
-
-INFER = "model:infer"
 
 
 class App:
