@@ -262,15 +262,16 @@ def _heading(case: Revocation, *, spent: bool) -> str:
 
 def _numbers(done: Headway | None, counted: Figures) -> Bars:
     """Of a preview what would be hit; afterwards what was."""
+    holders = ("holder" if counted.holders == 1 else "holders", counted.holders)
     if done:
-        first: Bars = [("keys dead", done.killed), ("holders", counted.holders)]
-        return [*first, ("dead before", done.total - done.killed)]
+        dead = ("key dead" if done.killed == 1 else "keys dead", done.killed)
+        return [dead, holders, ("dead before", done.total - done.killed)]
     return [
-        ("keys in all", counted.keys),
+        ("key in all" if counted.keys == 1 else "keys in all", counted.keys),
         ("in use", counted.claimed),
         ("used in the last hour", counted.used_lately),
         ("not claimed yet", counted.unclaimed),
-        ("holders", counted.holders),
+        holders,
     ]
 
 

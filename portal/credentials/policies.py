@@ -252,8 +252,8 @@ def can_break_glass(user: User) -> Verdict:
         return allow()
     return deny(
         "beyond_cap",
-        "These are more keys than one case may revoke. Contain them, and ask somebody who may"
-        " break the glass.",
+        "These are more keys than one case may revoke. Contain them, and ask an incident lead to"
+        " confirm.",
     )
 
 

@@ -131,8 +131,11 @@ def test_a_key_that_came_to_life_since_is_told_of_with_the_way_to_it(desk, phase
     filled = desk.get(again_at)
     assert filled.context["form"].initial["phase"] == [phase.ref]
     newer = previewed(phase, who)
+    numbers = desk.get(at(newer)).context["numbers"]
+    assert (numbers[0], numbers[-1]) == (("key in all", 1), ("holder", 1))
     assert [item.credential for item in newer.items.all()] == [key]
     desk.post(at(newer, "confirm"), confirming(newer))
+    assert desk.get(at(newer)).context["numbers"][:2] == [("key dead", 1), ("holder", 1)]
     assert "Preview again" not in words(desk.get(at(spent)))
     desk.post(at(spent, "confirm"), confirming(spent))
     assert again(spent).status == "running"
