@@ -14,6 +14,7 @@ from portal.audit.services import Actor
 from portal.credentials.models import Grant, UsageDay, UsageReport
 
 MOST = 10**12  # of anything, in one entry
+_LARGEST = 2**63 - 1  # of anything, on one day: what its column holds
 KEPT = timedelta(days=2)  # as long as any entry of a report could still be counted
 OUT_OF_BOUNDS, DAY_CLOSED, DAY_NOT_BEGUN, UNKNOWN_GRANT = (
     "out_of_bounds",
@@ -52,6 +53,7 @@ def record_usage(
     very same time waits here for the first.
 
     One statement, in the order of grants and days, so that two reports never wait for each other.
+    A day that is full stays full, rather than refuse all that is reported with it, for ever.
     """
     _, fresh = UsageReport.objects.get_or_create(reporter=by.ref, report=report)
     if not fresh:
@@ -92,11 +94,13 @@ def _add(entries: list[tuple[int, Usage]]) -> None:
             " %s::bigint[]) AS more (grant_id, day, requests, tokens, refused)"
             " ORDER BY grant_id, day"
             " ON CONFLICT (grant_id, day) DO UPDATE SET"
-            " requests = kept.requests + excluded.requests,"
-            " tokens = kept.tokens + excluded.tokens,"
-            " refused = kept.refused + excluded.refused",
+            + ",".join(f" {name} = {_sum_of(name)}" for name in Usage.COUNTS),
             [list(column) for column in zip(*rows, strict=True)],
         )
+
+
+def _sum_of(name: str) -> str:
+    return f"least(kept.{name}::numeric + excluded.{name}, {_LARGEST})"
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from portal.audit.models import Event
 from portal.audit.services import System
 from portal.credentials.models import UsageDay, UsageReport
 from portal.credentials.services import Usage, forget_reports, record_usage
+from portal.credentials.usage import heaviest, use_of
 from portal.tasks import forget
 from tests.factories.credentials import GrantFactory
 
@@ -111,6 +112,15 @@ def test_what_was_used_before_a_grant_ended_still_counts(grant):
     grant.status = "revoked"
     grant.save()
     assert record(grant, used(grant)) == [""]
+
+
+def test_a_full_day_stays_full_and_keeps_nothing_else_from_being_counted(grant):
+    full, other = 2**63 - 1, GrantFactory(application__phase=grant.phase)
+    UsageDay.objects.create(grant=grant, day=TODAY, requests=full, tokens=full, refused=full - 1)
+    assert record(grant, used(grant, refused=2), used(other)) == ["", ""]
+    assert rows() == sorted([(grant.ref, TODAY, full, full, full), (other.ref, TODAY, 1, 20, 0)])
+    assert use_of([grant])[grant.pk].today.tokens == full
+    assert heaviest(1) == [(f"{grant.holder.name}, {grant.ref}", full)]
 
 
 def test_a_count_is_no_event(grant):
