@@ -1,7 +1,7 @@
 """What a machine asks, read from its request without trusting any of it."""
 
 import re
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from django.http import HttpRequest
 
@@ -89,7 +89,8 @@ def body_length(request: HttpRequest) -> int:
 def key_in_the_open(request: HttpRequest) -> bool:
     """Whether a key stands where logs would keep it. A genuine one is noted as a suspected leak."""
     for place, name in OPEN_PLACES.items():
-        token = verification.find_key(request.META.get(name, ""))
+        text = request.META.get(name, "")
+        token = verification.find_key(text) or verification.find_key(unquote(text))
         if token is not None:
             facts = verification.genuine(token)
             if facts is not None:

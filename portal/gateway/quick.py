@@ -13,7 +13,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.conf import settings
@@ -160,7 +160,7 @@ def _form_token(environ: WSGIEnvironment) -> str | None:
 
 def _looks_exposed(environ: WSGIEnvironment) -> bool:
     """Whether something like a key stands where none may: the long way looks closer."""
-    return any("tpk_" in environ.get(place, "") for place in _OPEN)
+    return any("tpk_" in unquote(environ.get(place, "")) for place in _OPEN)
 
 
 @functools.lru_cache(maxsize=256)

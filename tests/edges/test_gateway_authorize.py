@@ -164,9 +164,10 @@ def test_any_other_authorization_is_refused(key, header):
         ("forwarded_uri", "X-Forwarded-Uri"),
     ],
 )
-def test_a_key_where_logs_keep_it_is_refused_and_noted(key, place, name):
-    query = "?scope=model:infer" + (f"&key={key.token}" if place == "query" else "")
-    headers = {name.replace("-", "_"): f"/v1?key={key.token}"} if name else {}
+@pytest.mark.parametrize("spelt", [str, lambda token: token.replace("_", "%5f")])
+def test_a_key_where_logs_keep_it_is_refused_and_noted(key, place, name, spelt):
+    query = "?scope=model:infer" + (f"&key={spelt(key.token)}" if place == "query" else "")
+    headers = {name.replace("-", "_"): f"/v1?key={spelt(key.token)}%20x"} if name else {}
     response = key.authorize(query=query, **headers)
     assert response.status_code == 401
     assert response["WWW-Authenticate"].endswith('error="invalid_request"')

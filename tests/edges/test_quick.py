@@ -90,6 +90,7 @@ def test_every_no_goes_the_long_way(key):
     assert authorize(key, query="") is None
     assert authorize(key, HTTP_X_REQUIRED_SCOPE="cyber:scan") is None
     assert authorize(key, HTTP_X_ORIGINAL_URI=f"/?k={key[1]}") is None
+    assert authorize(key, HTTP_X_ORIGINAL_URI=f"/?k={key[1].replace('t', '%74', 1)}") is None
 
 
 def test_what_is_remembered_is_forgotten_when_the_key_stops(key):
