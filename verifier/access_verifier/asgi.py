@@ -78,7 +78,9 @@ class AccessMiddleware:
         return self._gate.judge(
             scope,
             authorization=headers.get(b"authorization", []),
-            query=scope.get("query_string", b"").decode("latin-1"),
+            address="?".join(
+                (scope.get("path", ""), scope.get("query_string", b"").decode("latin-1"))
+            ),
             cookie="\n".join(headers.get(b"cookie", [])),
         )
 

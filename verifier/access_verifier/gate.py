@@ -21,6 +21,7 @@ TRUSTED = "x-access-"
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 _IN_QUERY = re.compile(r"(?:^|[&;?])access_token=", re.IGNORECASE)
+_SHORTEST = 20  # what is shorter may stand in an address by chance, and is no token anyway
 _SCOPES = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
 
 Scope = str | Callable[[Any], str]
@@ -31,6 +32,7 @@ class AccessEnded(Exception):
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(f"access ended: {verdict.code}")
+        self.verdict = verdict
         self.code = verdict.code
 
 
@@ -80,26 +82,27 @@ class Gate:
         )
 
     def judge(
-        self, request: Any, *, authorization: Sequence[str], query: str, cookie: str
+        self, request: Any, *, authorization: Sequence[str], address: str, cookie: str
     ) -> Identity | Refusal:
         """Return who calls, or what to answer instead of asking the application.
 
-        `request` is what a callable scope is asked about. Raises ValueError when it names no
-        proper scope: a forgotten scope never opens a door.
+        `request` is what a callable scope is asked about; `address` its path and query. Raises
+        ValueError when it names no proper scope: a forgotten scope never opens a door.
         """
-        query = unquote_plus(query)
-        if _IN_QUERY.search(query):
+        address = unquote_plus(address)
+        if _IN_QUERY.search(address):
             return self._exposed
         if not authorization:
             return self._nothing
         found = _BEARER.fullmatch(authorization[0]) if len(authorization) == 1 else None
         if found is None:
             return self._bad
-        if found[1] in query or found[1] in cookie:
+        token = found[1]
+        if len(token) >= _SHORTEST and (token in address or token in cookie):
             return self._exposed
         required = self._required
         scope = required if isinstance(required, str) else _proper(required(request))
-        verdict = self.verifier.verify(found[1], scope)
+        verdict = self.verifier.verify(token, scope)
         if verdict and verdict.identity is not None:
             return verdict.identity
         return self.refusal(verdict, scope)

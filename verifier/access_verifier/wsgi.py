@@ -1,5 +1,6 @@
 """In front of a WSGI application (PEP 3333)."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,13 +35,11 @@ class AccessMiddleware:
             environ,
             # Servers join several headers with a comma, which no token holds.
             authorization=[] if authorization is None else [authorization],
-            query=environ.get("QUERY_STRING", ""),
+            address="?".join((environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", ""))),
             cookie=environ.get("HTTP_COOKIE", ""),
         )
         if isinstance(found, Refusal):
-            status = f"{found.status.value} {found.status.phrase}"
-            start_response(status, list(found.headers))
-            return [] if environ.get("REQUEST_METHOD") == "HEAD" else [found.body]
+            return _refuse(environ, start_response, found)
         _introduce(environ, found)
         return self._answer(environ, start_response, found)
 
@@ -54,10 +53,26 @@ class AccessMiddleware:
         except BaseException:
             verifier.unwatch(watch)
             raise
-        if isinstance(chunks, list | tuple):  # complete: there is nothing to cut
-            verifier.unwatch(watch)
-            return chunks
-        return _Stream(chunks, verifier, watch)
+        if not isinstance(chunks, list | tuple):
+            return _Stream(chunks, verifier, watch)
+        verifier.unwatch(watch)
+        try:
+            _check(watch)  # complete: nothing of it can be cut, but it may have been long in coming
+        except AccessEnded as ended:
+            refusal = self._gate.refusal(ended.verdict)
+            return _refuse(environ, start_response, refusal, *sys.exc_info())
+        return chunks
+
+
+def _refuse(
+    environ: WSGIEnvironment, start_response: StartResponse, refusal: Refusal, *raised: Any
+) -> Iterable[bytes]:
+    """With what was `raised` it takes the place of an answer that has not left; of one that has,
+    the server raises it.
+    """
+    status = f"{refusal.status.value} {refusal.status.phrase}"
+    start_response(status, list(refusal.headers), *((raised,) if raised else ()))
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [refusal.body]
 
 
 def _introduce(environ: WSGIEnvironment, who: Identity) -> None:

@@ -79,6 +79,7 @@ def test_the_other_refusals(portal, verifier, clock, app, guarded):
     assert ask(guarded, query).status == 400
     cookie = scope(token, headers=[(b"cookie", b"a=b"), (b"cookie", b"c=" + token.encode())])
     assert ask(guarded, cookie).status == 400
+    assert ask(guarded, scope(token, path=f"/v1/{token}")).status == 400
     clock.advance(15.1)
     unknown = ask(guarded, scope(token))
     assert (unknown.status, unknown.headers[b"retry-after"]) == (503, b"2")

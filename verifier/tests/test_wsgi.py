@@ -158,6 +158,7 @@ def test_when_it_cannot_know_it_says_so(portal, clock, app, guarded):
         {"QUERY_STRING": "access%5Ftoken=other"},
         {"QUERY_STRING": "key={token}"},
         {"HTTP_COOKIE": "session={token}"},
+        {"PATH_INFO": "/v1/{token}/responses"},
     ],
 )
 def test_a_token_in_the_open_is_refused_even_beside_a_good_header(portal, app, guarded, place):
@@ -167,6 +168,12 @@ def test_a_token_in_the_open_is_refused_even_beside_a_good_header(portal, app, g
     challenge = 'Bearer realm="trusted-access", error="invalid_request"'
     assert (status, headers["WWW-Authenticate"]) == (400, challenge)
     assert app.seen == []
+
+
+def test_a_word_of_an_address_is_no_token(portal, guarded):
+    there, elsewhere = (answer(guarded, "v1", PATH_INFO=path) for path in ("/v1", "/"))
+    assert there == elsewhere
+    assert there[0] == 401
 
 
 def test_a_token_in_a_cookie_alone_is_no_token(portal, app, guarded):
@@ -311,6 +318,26 @@ def test_a_complete_answer_is_passed_on_as_it_is(portal, verifier, guarded, app)
     app.chunks = [b"whole"]
     _, body = ask(guarded, portal.token())
     assert body is app.chunks
+    assert verifier._watches == set()
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status"), [("frozen", 401), ("silent", 503), ("nothing", 200)]
+)
+def test_a_complete_answer_that_was_long_in_coming_is_refused(
+    portal, verifier, clock, meanwhile, status
+):
+    def app(environ, start_response):
+        portal.freezes = [{"level": "everything", "ref": ""}] if meanwhile == "frozen" else []
+        for _ in range(20):
+            clock.advance(1)
+            assert meanwhile == "silent" or verifier.poll_once()
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"whole"]
+
+    said, headers, body = answer(AccessMiddleware(app, verifier, INFER), portal.token())
+    assert (said, body == b"whole") == (status, status == 200)
+    assert headers["Content-Length"] == str(len(body))
     assert verifier._watches == set()
 
 
