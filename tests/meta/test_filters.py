@@ -43,3 +43,13 @@ def test_a_right_guess_at_a_password_s_hash_is_told_like_a_wrong_one():
     guesses = [person.password, "no" + person.password]
     told = [client.get(_list_of(User), {"password": guess}) for guess in guesses]
     assert [(each.status_code, each.url) for each in told] == [(302, f"{_list_of(User)}?e=1")] * 2
+
+
+def test_what_tables_point_at_is_listed_for_nobody():
+    field = {
+        "app_label": "reviews",
+        "model_name": "conflictofinterest",
+        "field_name": "application",
+    }
+    answer = signed_in(StaffFactory(is_superuser=True)).get(reverse("admin:autocomplete"), field)
+    assert answer.status_code == 404

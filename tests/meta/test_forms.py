@@ -42,7 +42,8 @@ admin:gateway_gateway_rotate admin:gateway_gateway_disable
 # Pages, files and signs of life that answer a POST as they answer a GET.
 ONLY_READ = _names("""
 healthz readyz metrics security_txt gallery admin:index admin:app_list admin:admin/(?P<url>.*)$
-admin:view_on_site mfa_download_recovery_codes admin:credentials_reissue_progress
+admin:view_on_site admin:autocomplete mfa_download_recovery_codes
+admin:credentials_reissue_progress
 admin:credentials_reissue_export admin:credentials_revocation_progress
 admin:credentials_revocation_export admin:credentials_revocation_list
 admin:credentials_revocation_list_export admin:credentials_revocation_report

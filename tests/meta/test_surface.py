@@ -72,7 +72,7 @@ NEEDS_MORE = {
     "webhooks:switch_on": "an endpoint that is off; tests/edges has it",
     "mfa_reauthenticate": "an authenticator",
     "mfa_reauthenticate_webauthn": "a passkey",
-    "admin:autocomplete": "a field that asks for it; we have none",
+    "admin:autocomplete": "a field that asks for it; it is switched off",
     "admin:view_on_site": "a model with a page of its own; we have none",
     "admin:admin/(?P<url>.*)$": "it is what is not there",
 }
