@@ -1,6 +1,6 @@
 """People and organisations, to look at. Whatever changes one is a button that calls a service."""
 
-from typing import Any
+from typing import ClassVar
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -8,13 +8,14 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from accounts import admin_views, policies
-from accounts.enums import StaffRole
+from accounts.enums import StaffRole, VerificationKind
 from accounts.models import Invitation, Membership, Organization, User, Verification
 from portal.admin_buttons import Button, PublicIds, ReadOnly, WithButtons, freeze_link
+from portal.admin_lists import Choice, Condition, address, column, unbroken
 
 # Groups follow accounts.roles; the sign-in library's tables hold what no staff should edit or see.
 for _model in (
@@ -30,17 +31,35 @@ for _model in (
         admin.site.unregister(_model)
 
 
-class SuspendedFilter(admin.SimpleListFilter):
-    title = "suspension"
-    parameter_name = "suspended"
+class SuspendedFilter(Condition):
+    title, parameter_name = "suspension", "suspended"
+    conditions: ClassVar = {
+        "yes": ("Suspended", Q(suspended_at__isnull=False)),
+        "no": ("Not suspended", Q(suspended_at__isnull=True)),
+    }
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Suspended"), ("no", "Not suspended")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() not in {"yes", "no"}:
-            return queryset
-        return queryset.filter(suspended_at__isnull=self.value() == "no")
+class StaffRoleFilter(Condition):
+    title, parameter_name = "staff role", "role"
+    conditions: ClassVar = {
+        "any": ("Any staff", Q(is_staff=True)),
+        **{role.value: (role.label, Q(groups__name=role.value)) for role in StaffRole},
+        "none": ("Not staff", Q(is_staff=False)),
+    }
+
+
+class KindFilter(Choice):
+    title, parameter_name, lookup = "kind", "kind", "kind"
+    choices_of = VerificationKind
+
+
+class InvitationFilter(Condition):
+    title, parameter_name = "standing", "standing"
+    conditions: ClassVar = {
+        "open": ("Open", Q(accepted_at=None, withdrawn_at=None)),
+        "accepted": ("Accepted", Q(accepted_at__isnull=False)),
+        "withdrawn": ("Withdrawn", Q(withdrawn_at__isnull=False)),
+    }
 
 
 class MembershipInline(ReadOnly, admin.StackedInline):
@@ -78,9 +97,14 @@ _RECORD_PROOF = Button(
 
 @admin.register(User)
 class UserAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
-    list_display = ("email", "name", "ref", "is_staff", "suspended_at", "date_joined")
-    list_filter = ("is_staff", SuspendedFilter, "groups")
+    list_display = ("email_cell", "name", "reference", "staff_roles", "suspended", "joined")
+    list_filter = (StaffRoleFilter, SuspendedFilter)
     search_fields = ("email", "name", "=ref")
+    search_help_text = "Part of an address or a name, or a whole reference"
+    email_cell = column("email", "e-mail", address)
+    reference = column("ref", "reference", unbroken)
+    suspended = column("suspended_at", "suspended")
+    joined = column("date_joined", "joined")
     fields = (
         "ref",
         "email",
@@ -123,9 +147,12 @@ class UserAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
         ),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).prefetch_related("groups")
+
     @admin.display(description="staff roles")
     def staff_roles(self, user: User) -> str:
-        names = sorted(user.groups.values_list("name", flat=True))
+        names = sorted(group.name for group in user.groups.all())
         return ", ".join(StaffRole(name).label for name in names) or "None"
 
 
@@ -135,9 +162,13 @@ class OrganizationVerificationInline(VerificationInline):
 
 @admin.register(Organization)
 class OrganizationAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
-    list_display = ("name", "ref", "country", "suspended_at", "created_at")
+    list_display = ("name", "reference", "country", "suspended", "registered")
     list_filter = (SuspendedFilter,)
     search_fields = ("name", "=ref")
+    search_help_text = "Part of a name, or a whole reference"
+    reference = column("ref", "reference", unbroken)
+    suspended = column("suspended_at", "suspended")
+    registered = column("created_at", "registered")
     fields = ("ref", "name", "website", "country", "created_at", "suspended_at", "suspended_by")
     readonly_fields = fields
     inlines = (MembershipInline, OrganizationVerificationInline)
@@ -164,14 +195,28 @@ class OrganizationAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
 
 @admin.register(Verification)
 class VerificationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
-    list_display = ("ref", "kind", "user", "organization", "source", "valid_until", "verified_at")
-    list_filter = ("kind",)
+    list_display = ("reference", "kind", "proven_of", "source", "valid_until", "recorded")
+    list_filter = (KindFilter,)
     list_select_related = ("user", "organization")
     search_fields = ("=ref", "user__email", "organization__name", "source")
+    search_help_text = "A whole reference, or part of an address, an organisation or a source"
+    reference = column("ref", "reference", unbroken)
+    recorded = column("verified_at", "recorded")
+
+    @admin.display(description="of")
+    def proven_of(self, verification: Verification) -> str:
+        return str(verification.user or verification.organization)
 
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
-    list_display = ("ref", "organization", "email", "role", "invited_at", "accepted_at")
+    list_display = ("reference", "partner", "email_cell", "role", "invited", "accepted")
+    list_filter = (InvitationFilter,)
     list_select_related = ("organization",)
     search_fields = ("=ref", "email", "organization__name")
+    search_help_text = "A whole reference, or part of an address or an organisation"
+    reference = column("ref", "reference", unbroken)
+    partner = column("organization", "organisation")
+    email_cell = column("email", "e-mail", address)
+    invited = column("invited_at", "invited")
+    accepted = column("accepted_at", "accepted")

@@ -41,7 +41,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from portal.admin_lists import Offered, OfferedOnly
+from portal.admin_lists import Listed, Offered
 from portal.errors import DomainError
 from portal.form_errors import tell
 from portal.verdict import Verdict, allow
@@ -108,7 +108,7 @@ class Addressed(Offered):
         return object_url(result, getattr(self.model_admin, "public_id", "pk"))
 
 
-class PublicIds(OfferedOnly):
+class PublicIds(Listed):
     """Public references in addresses instead of integer ids."""
 
     public_id: ClassVar[str] = "ref"

@@ -13,8 +13,9 @@ from django.utils.html import format_html
 
 from accounts.requests import SignedInRequest, signed_in
 from portal.admin_buttons import Addressed, Button
+from portal.admin_lists import pill
 from portal.credentials import admin_views, case_report, casebook, policies, selectors
-from portal.credentials.admin_cells import NONE, day, element, judged, pill, scopes, two_lines
+from portal.credentials.admin_cells import NONE, day, element, judged, scopes, two_lines
 from portal.credentials.admin_desk import REVOKE, Desk
 from portal.credentials.admin_filters import (
     ContainedFilter,

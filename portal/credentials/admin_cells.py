@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from portal.admin_lists import pill
 from portal.credentials import casebook
 
 NONE = SafeString('<span class="soft">&ndash;</span>')
@@ -20,10 +21,6 @@ def two_lines(first: object, second: object) -> SafeString:
 
 def element(name: str, **context: Any) -> SafeString:
     return render_to_string(f"elements/{name}.html", context)
-
-
-def pill(status: str, label: str) -> SafeString:
-    return element("pill", status=status, label=label)
 
 
 def judged(judgement: casebook.Judgement) -> SafeString:

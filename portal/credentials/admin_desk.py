@@ -55,9 +55,7 @@ class Desk(ReadOnly, WithButtons, admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if _cut(request.GET.get("q", "")) != request.GET.get("q", ""):
             return HttpResponseRedirect(self._list_url(request.GET.copy()))
-        title = str(self.opts.verbose_name_plural).capitalize()
         context = {
-            "title": title,
             "empty_text": f"No {self.opts.verbose_name_plural} yet.",
             "has_revoke_permission": self.has_revoke_permission(request),
         }

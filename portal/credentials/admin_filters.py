@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from portal.admin_lists import Choice, Condition
 from portal.credentials.contained import CONTAINED_NOW, with_spent
 from portal.credentials.enums import (
     CredentialStatus,
@@ -25,20 +26,7 @@ from portal.programs.models import RolloutPhase
 _WITHIN_DAYS = (1, 7, 30)
 
 
-class _Choice(admin.SimpleListFilter):
-    """One column, one of its values."""
-
-    choices_of: ClassVar[Any]
-    lookup: ClassVar[str]
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(self.choices_of.choices)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(**{self.lookup: self.value()}) if self.value() else queryset
-
-
-class GrantStatusFilter(_Choice):
+class GrantStatusFilter(Choice):
     title, parameter_name, lookup = "status", "status", "status"
     choices_of = GrantStatus
 
@@ -51,7 +39,7 @@ class GrantStatusFilter(_Choice):
         return super().queryset(request, queryset)
 
 
-class CredentialStatusFilter(_Choice):
+class CredentialStatusFilter(Choice):
     title, parameter_name, lookup = "status", "status", "status"
     choices_of = CredentialStatus
 
@@ -64,47 +52,44 @@ class CredentialStatusFilter(_Choice):
         return super().queryset(request, queryset)
 
 
-class KindFilter(_Choice):
+class KindFilter(Choice):
     title, parameter_name, lookup = "kind", "kind", "kind"
     choices_of = KeyKind
 
 
-class RevocationStatusFilter(_Choice):
+class RevocationStatusFilter(Choice):
     title, parameter_name, lookup = "status", "status", "status"
     choices_of = RevocationStatus
 
 
-class ReissueStatusFilter(_Choice):
+class ReissueStatusFilter(Choice):
     title, parameter_name, lookup = "status", "status", "status"
     choices_of = ReissueStatus
 
 
-class ReasonFilter(_Choice):
+class ReasonFilter(Choice):
     title, parameter_name, lookup = "reason", "reason", "reason"
     choices_of = RevocationReason
 
 
-class FreezeLevelFilter(_Choice):
+class FreezeLevelFilter(Choice):
     title, parameter_name, lookup = "level", "level", "level"
     choices_of = FreezeLevel
 
 
-class FreezeStandingFilter(admin.SimpleListFilter):
+class FreezeStandingFilter(Condition):
     title, parameter_name = "standing", "standing"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("in_force", "In force"), ("lift_asked", "Lift asked for"), ("lifted", "Lifted")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        narrowed = {
-            "in_force": Q(lifted_at__isnull=True),
-            "lift_asked": Q(lifted_at__isnull=True, lift_asked_at__isnull=False),
-            "lifted": Q(lifted_at__isnull=False),
-        }
-        return queryset.filter(narrowed.get(self.value() or "", Q()))
+    conditions: ClassVar = {
+        "in_force": ("In force", Q(lifted_at__isnull=True)),
+        "lift_asked": (
+            "Lift asked for",
+            Q(lifted_at__isnull=True, lift_asked_at__isnull=False),
+        ),
+        "lifted": ("Lifted", Q(lifted_at__isnull=False)),
+    }
 
 
-class PhaseFilter(_Choice):
+class PhaseFilter(Choice):
     title, parameter_name, lookup = "phase", "phase", "phase__ref"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -116,7 +101,7 @@ class PhaseOfKeyFilter(PhaseFilter):
     lookup = "grant__phase__ref"
 
 
-class PartnerFilter(_Choice):
+class PartnerFilter(Choice):
     """Those with most grants; every other one is found by searching for its name."""
 
     title, parameter_name, lookup = "organisation", "organization", "organization__ref"

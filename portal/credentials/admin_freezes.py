@@ -9,8 +9,9 @@ from django.utils.text import Truncator
 
 from accounts.requests import SignedInRequest, signed_in
 from portal.admin_buttons import Button
+from portal.admin_lists import pill
 from portal.credentials import admin_views, casebook, freeze_policies, levels
-from portal.credentials.admin_cells import element, pill, two_lines
+from portal.credentials.admin_cells import element, two_lines
 from portal.credentials.admin_desk import Desk
 from portal.credentials.admin_filters import FreezeLevelFilter, FreezeStandingFilter
 

@@ -12,8 +12,9 @@ from django.urls import URLPattern, path
 
 from accounts.requests import SignedInRequest, signed_in
 from portal.admin_buttons import Button
+from portal.admin_lists import pill
 from portal.credentials import admin_views, policies, reissue_policies, selectors
-from portal.credentials.admin_cells import element, pill, two_lines
+from portal.credentials.admin_cells import element, two_lines
 from portal.credentials.admin_desk import REVOKE, Desk
 from portal.credentials.admin_filters import ReissueStatusFilter
 from portal.credentials.models import Reissue

@@ -1,54 +1,40 @@
 """Mails, to look at; a given-up one can be tried again."""
 
-from typing import Any
+from datetime import datetime
+from typing import ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html
+from django.db.models import Q
 
 from portal.admin_buttons import Button, ReadOnly, WithButtons
+from portal.admin_lists import Condition, address, column, unbroken
 from portal.mail import admin_views, policies
 from portal.mail.models import OutgoingMail
 
-_STATES = {
-    "waiting": Q(sent_at=None, dead_at=None, held=False),
-    "held": Q(sent_at=None, dead_at=None, held=True),
-    "dead": Q(dead_at__isnull=False, sent_at=None),
-    "sent": Q(sent_at__isnull=False),
-}
 
-
-class StateFilter(admin.SimpleListFilter):
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("waiting", "Waiting"),
-            ("held", "Held"),
-            ("dead", "Given up"),
-            ("sent", "Sent"),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(_STATES.get(self.value() or "", Q()))
+class StateFilter(Condition):
+    title, parameter_name = "state", "state"
+    conditions: ClassVar = {
+        "waiting": ("Waiting", Q(sent_at=None, dead_at=None, held=False)),
+        "held": ("Held", Q(sent_at=None, dead_at=None, held=True)),
+        "dead": ("Given up", Q(dead_at__isnull=False, sent_at=None)),
+        "sent": ("Sent", Q(sent_at__isnull=False)),
+    }
 
 
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     list_display = (
-        "ref",
-        "template_cell",
-        "to_cell",
-        "case",
-        "state",
-        "attempts",
-        "queued_at",
-        "next_attempt_at",
+        *("reference", "about", "to_cell", "case_cell", "state", "attempts"),
+        *("queued", "next_attempt"),
     )
     list_filter = (StateFilter,)
     search_fields = ("=ref", "=case", "to", "template")
+    search_help_text = "A whole reference of a mail or a case, or part of an address or a template"
+    reference = column("ref", "reference", unbroken)
+    to_cell = column("to", "to", address)
+    case_cell = column("case", "case", unbroken)
+    queued = column("queued_at", "queued")
     fields = (
         "ref",
         "to",
@@ -74,12 +60,12 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
         ),
     )
 
-    @admin.display(description="Template", ordering="template")
-    def template_cell(self, mail: OutgoingMail) -> str:
-        app, _slash, event = mail.template.partition("/")
-        return format_html("{}/<wbr>{}", app, event)
+    @admin.display(description="about", ordering="template")
+    def about(self, mail: OutgoingMail) -> str:
+        """“Key claimed”, of the template credentials/key_claimed."""
+        return mail.template.partition("/")[2].replace("_", " ").capitalize()
 
-    @admin.display(description="To", ordering="to")
-    def to_cell(self, mail: OutgoingMail) -> str:
-        name, _at, host = mail.to.rpartition("@")
-        return format_html("{}<wbr>@{}", name, host)
+    @admin.display(description="next attempt", ordering="next_attempt_at")
+    def next_attempt(self, mail: OutgoingMail) -> datetime | None:
+        """Of what is sent or given up there is none."""
+        return mail.next_attempt_at if mail.state in {"Waiting", "Held"} else None

@@ -7,14 +7,13 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget, RelatedFieldWidgetWrapper
 from django.db.models import TextField
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
 
 from accounts.requests import signed_in
 from portal.admin_buttons import Button, WithButtons, freeze_link
 from portal.admin_kept import KeepsWhatWasTyped
-from portal.admin_lists import OfferedOnly
+from portal.admin_lists import Listed, column, pill, unbroken
 from portal.programs import admin_views, policies, services
+from portal.programs.admin_filters import ReleaseFilter
 from portal.programs.admin_forms import AgreementForm, PhaseForm, QuestionForm, QuestionFormSet
 from portal.programs.models import (
     AgreementVersion,
@@ -89,8 +88,12 @@ class CapabilityInline(FewInline):
 
 @admin.register(ModelRelease)
 class ModelReleaseAdmin(SettingAdmin):
-    list_display = ("name", "standing", "ref", "audience", "published_at")
+    list_display = ("name_cell", "standing", "reference", "audience", "published")
     search_fields = ("name", "ref", "slug")
+    search_help_text = "Part of a name or a reference"
+    name_cell = column("name", "name", unbroken)
+    reference = column("ref", "reference", unbroken)
+    published = column("published_at", "published")
     readonly_fields = ("ref", "published_at", "created_at")
     prepopulated_fields = {"slug": ("name",)}
     fieldsets = (
@@ -120,8 +123,8 @@ class ModelReleaseAdmin(SettingAdmin):
     @admin.display(description="Status")
     def standing(self, release: ModelRelease) -> str:
         if release.published_at:
-            return _pill("open", "Published")
-        return _pill("draft", "Not published")
+            return pill("open", "Published")
+        return pill("draft", "Not published")
 
 
 class QuestionInline(FewInline):
@@ -158,10 +161,14 @@ class QuestionInline(FewInline):
 class RolloutPhaseAdmin(SettingAdmin):
     form = PhaseForm
     formfield_overrides = {TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}
-    list_display = ("name", "release", "order", "standing", "opens_at", "closes_at", "capacity")
-    list_filter = ("release",)
+    list_display = ("name", "of_release", "order", "standing", "opens", "closes", "capacity")
+    list_filter = (ReleaseFilter,)
     list_select_related = ("release",)
     search_fields = ("name", "ref", "release__name")
+    search_help_text = "Part of a name, a reference or a release"
+    of_release = column("release", "release", unbroken)
+    opens = column("opens_at", "opens")
+    closes = column("closes_at", "closes")
     ordering = ("release__name", "order")
     readonly_fields = ("ref", "halted_at", "halted_by")
     fieldsets = (
@@ -221,25 +228,28 @@ class RolloutPhaseAdmin(SettingAdmin):
     @admin.display(description="Status")
     def standing(self, phase: RolloutPhase) -> str:
         if phase.halted_at:
-            return _pill("halted", "Halted")
+            return pill("halted", "Halted")
         takes = policies.phase_is_open(phase)
         if takes:
-            return _pill("open", "Open")
+            return pill("open", "Open")
         status, label = CLOSED.get(takes.code, NOT_OPEN)
-        return _pill(status, label)
+        return pill(status, label)
 
 
 @admin.register(AgreementVersion)
-class AgreementVersionAdmin(KeepsWhatWasTyped, Plain, OfferedOnly):
+class AgreementVersionAdmin(KeepsWhatWasTyped, Plain, Listed):
     """A published text never changes; the next version is added instead."""
 
     form = AgreementForm
     formfield_overrides = {TextField: {"widget": AdminTextareaWidget(attrs={"rows": 24})}}
     add_form_template = "admin/programs/publish_agreement.html"
-    list_display = ("title", "release", "number", "published_at", "published_by")
-    list_filter = ("release",)
+    list_display = ("title", "of_release", "number", "published", "published_by")
+    list_filter = (ReleaseFilter,)
     list_select_related = ("release", "published_by")
     search_fields = ("title", "sha256")
+    search_help_text = "Part of a title or of the text's SHA-256"
+    of_release = column("release", "release", unbroken)
+    published = column("published_at", "published")
     fields: ClassVar[Any] = ("release", "title", "text")
     readonly_fields = ("number", "sha256", "published_at", "published_by")
 
@@ -274,7 +284,3 @@ class AgreementVersionAdmin(KeepsWhatWasTyped, Plain, OfferedOnly):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-def _pill(status: str, label: str) -> SafeString:
-    return render_to_string("elements/pill.html", {"status": status, "label": label})

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from accounts.requests import signed_in
 from portal.admin_buttons import Addressed, Button, ReadOnly, WithButtons, object_url
+from portal.admin_lists import Choice, column, unbroken
 from portal.applications.enums import ApplicationStatus
 from portal.applications.models import Application
 from portal.audit.paging import BoundedPaginator
@@ -25,7 +26,7 @@ from portal.reviews.admin_filters import (
     TierFilter,
     WhoseFilter,
 )
-from portal.reviews.enums import ConflictResolution
+from portal.reviews.enums import ConflictKind, ConflictResolution
 from portal.reviews.models import ConflictOfInterest
 
 # The log asks before it shows what a review or a ruling said.
@@ -154,21 +155,23 @@ class ReviewDesk(DeskColumns, ReadOnly, WithButtons, admin.ModelAdmin):
         return super().change_view(request, object_id, form_url, context)
 
 
-class ResolutionFilter(admin.SimpleListFilter):
-    title = "resolution"
-    parameter_name = "resolution"
+class ResolutionFilter(Choice):
+    title, parameter_name, lookup = "resolution", "resolution", "resolution"
+    choices_of = ConflictResolution
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(ConflictResolution.choices)
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(resolution=self.value()) if self.value() else queryset
+class KindFilter(Choice):
+    title, parameter_name, lookup = "kind", "kind", "kind"
+    choices_of = ConflictKind
 
 
 @admin.register(ConflictOfInterest)
 class ConflictDesk(ReadOnly, WithButtons, admin.ModelAdmin):
-    list_display = ("ref", "application", "person", "kind", "resolution", "declared_at")
-    list_filter = (ResolutionFilter, "kind")
+    list_display = ("reference", "file_cell", "person", "kind", "resolution", "declared")
+    list_filter = (ResolutionFilter, KindFilter)
+    reference = column("ref", "reference", unbroken)
+    file_cell = column("application", "application", unbroken)
+    declared = column("declared_at", "declared")
     list_select_related = ("application", "person")
     ordering = ("-pk",)
     show_full_result_count = False

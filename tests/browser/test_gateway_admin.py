@@ -50,5 +50,5 @@ def test_the_life_of_a_gateway(open_page):
     page.get_by_role("button", name="Disable this gateway").click()
     see("View gateway")
     page.goto("/admin/gateway/gateway/")
-    see("Select gateway to view")
+    see("Gateways")
     assert Gateway.objects.get().disabled_by == staff

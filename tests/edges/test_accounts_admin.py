@@ -153,7 +153,7 @@ def test_lists_open(auditor):
     invitation = InvitationFactory()
     for name in ("organization", "verification", "invitation"):
         assert auditor.get(f"/admin/accounts/{name}/").status_code == 200
-    assert invitation.email in words(auditor.get("/admin/accounts/invitation/"))
+    assert invitation.ref in words(auditor.get("/admin/accounts/invitation/"))
     for value, found in (("yes", False), ("no", True), ("", True)):
         page = words(auditor.get(PARTNERS, {"suspended": value}))
         assert (invitation.organization.ref in page) == found
