@@ -235,8 +235,8 @@ class SelectorForm(forms.Form):
             raise forms.ValidationError(_NO_TABLE) from None
         if filed.odd and not self.data.get("skip_odd"):
             raise forms.ValidationError(
-                f"{_lines(filed.odd, ' of the file')} not a key id. Correct the file, or leave"
-                " such lines out by the box below."
+                f"{_no_ids(filed.odd, of=' of the file')}. Correct the file, or leave such lines"
+                " out by the box below."
             )
         return filed.kids
 
@@ -247,7 +247,8 @@ class SelectorForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if self.odd_words:
-            told = f"{self.odd_words} and was taken out. Nothing has happened"
+            were = "was" if len(self.odd_lines) == 1 else "were"
+            told = f"{self.odd_words} and {were} taken out. Nothing has happened"
             self.add_error("kids", f"{told} yet: check what is left, then preview again.")
         if self.lists_kids and not {"kids", "file"} & set(self.errors) and not self.selector.kids:
             # An empty list must never fall away and leave the other criteria to hit more.
@@ -258,7 +259,7 @@ class SelectorForm(forms.Form):
     def odd_words(self) -> str:
         """Which lines of what was pasted stop a preview."""
         skipped = not self.odd_lines or self.cleaned_data.get("skip_odd")
-        return "" if skipped else f"{_lines(self.odd_lines)} not a key id"
+        return "" if skipped else _no_ids(self.odd_lines)
 
     @property
     def listed(self) -> Lines | None:
@@ -333,10 +334,10 @@ def _text(upload: UploadedFile) -> str:
         raise forms.ValidationError(_NO_TEXT) from None
 
 
-def _lines(numbers: list[int], where: str = "") -> str:
-    """Lines 3, 8, 9 are; Line 3 of the file is."""
+def _no_ids(numbers: list[int], *, of: str = "") -> str:
+    """“Line 3 of the file is not a key id”, “Lines 3, 8, 9 are not key ids”."""
     if len(numbers) == 1:
-        return f"Line {numbers[0]}{where} is"
+        return f"Line {numbers[0]}{of} is not a key id"
     shown = ", ".join(str(number) for number in numbers[:5])
     more = f" and {len(numbers) - 5:,} more" if len(numbers) > 5 else ""
-    return f"Lines {shown}{more}{where} are"
+    return f"Lines {shown}{more}{of} are not key ids"

@@ -131,7 +131,7 @@ def assert_nowhere_in_the_database(secret, but_this):
         (b"\xff\xfe\x00", "This is not a text file."),
         (b'kid,note\n0123456789abcdef,"oops\n', "a quotation mark is out of place"),
         (b"kid\nshort\n", "Line 2 of the file is not a key id."),
-        (b'kid,note\nshort,"over\nlines"\nshorter,\n', "Lines 2, 4 of the file are not a key id."),
+        (b'kid,note\nshort,"over\nlines"\nshorter,\n', "Lines 2, 4 of the file are not key ids."),
         (b"x" * 20_000_001, "larger than 20 MB"),
     ],
 )
