@@ -105,3 +105,18 @@ def test_the_partner_s_page(open_page, key):
     told = page.get_by_text("Nothing is asked of you, and nothing about your access was changed")
     expect(told).to_be_visible()
     look(page)
+
+
+def test_what_to_freeze_stands_below_what_is_wrong_with_it(open_page):
+    page = open_page(width=1280)
+    become(page, session_of(responder()))
+    page.goto("/admin/credentials/freeze/add/")
+    choices = page.locator("#id_level")
+    before = choices.bounding_box()
+    page.get_by_role("button", name="Go on").click()
+    look(page)
+    wrong = page.get_by_text("Say what to freeze.", exact=True).bounding_box()
+    after = choices.bounding_box()
+    assert after["x"] == wrong["x"]
+    assert after["y"] >= wrong["y"] + wrong["height"]
+    assert after["width"] > before["width"] - 30  # less only by the mark beside it
