@@ -15,7 +15,8 @@ from accounts import admin_views, policies
 from accounts.enums import StaffRole, VerificationKind
 from accounts.models import Invitation, Membership, Organization, User, Verification
 from portal.admin_buttons import Button, PublicIds, ReadOnly, WithButtons, freeze_link
-from portal.admin_lists import Choice, Condition, address, column, unbroken
+from portal.admin_lists import Choice, Condition, column, unbroken
+from portal.templatetags.elements import breaking
 
 # Groups follow accounts.roles; the sign-in library's tables hold what no staff should edit or see.
 for _model in (
@@ -101,7 +102,7 @@ class UserAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     list_filter = (StaffRoleFilter, SuspendedFilter)
     search_fields = ("email", "name", "=ref")
     search_help_text = "Part of an address or a name, or a whole reference"
-    email_cell = column("email", "e-mail", address)
+    email_cell = column("email", "e-mail", breaking)
     reference = column("ref", "reference", unbroken)
     suspended = column("suspended_at", "suspended")
     joined = column("date_joined", "joined")
@@ -217,6 +218,6 @@ class InvitationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     search_help_text = "A whole reference, or part of an address or an organisation"
     reference = column("ref", "reference", unbroken)
     partner = column("organization", "organisation")
-    email_cell = column("email", "e-mail", address)
+    email_cell = column("email", "e-mail", breaking)
     invited = column("invited_at", "invited")
     accepted = column("accepted_at", "accepted")

@@ -14,7 +14,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
@@ -88,12 +88,6 @@ def column(
 
 def pill(status: str, label: str) -> SafeString:
     return render_to_string("elements/pill.html", {"status": status, "label": label})
-
-
-def address(email: str) -> SafeString:
-    """Breaks before the @ rather than within a word."""
-    name, _at, host = email.rpartition("@")
-    return format_html("{}<wbr>@{}", name, host)
 
 
 def unbroken(words: object) -> SafeString:

@@ -7,9 +7,10 @@ from django.contrib import admin
 from django.db.models import Q
 
 from portal.admin_buttons import Button, ReadOnly, WithButtons
-from portal.admin_lists import Condition, address, column, unbroken
+from portal.admin_lists import Condition, column, unbroken
 from portal.mail import admin_views, policies
 from portal.mail.models import OutgoingMail
+from portal.templatetags.elements import breaking
 
 
 class StateFilter(Condition):
@@ -32,7 +33,7 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     search_fields = ("=ref", "=case", "to", "template")
     search_help_text = "A whole reference of a mail or a case, or part of an address or a template"
     reference = column("ref", "reference", unbroken)
-    to_cell = column("to", "to", address)
+    to_cell = column("to", "to", breaking)
     case_cell = column("case", "case", unbroken)
     queued = column("queued_at", "queued")
     fields = (

@@ -1,13 +1,18 @@
 """What the elements cannot say in template language: the tone of a state, a zone's name."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 register = template.Library()
+
+_JOINTS = re.compile(r"(?=@)|(?<=[^/:]/)")  # before an @, after a path's slash
 
 # How a state feels. Each tone has its own mark (templates/elements/icon.html) beside its colour.
 # A state means the same wherever it stands, so one table serves every app.
@@ -61,6 +66,12 @@ TONES: dict[str, str] = {state: tone for tone, states in _STATES.items() for sta
 def tone(status: str) -> str:
     """Return the tone of a state; one that is not listed looks like a draft."""
     return TONES.get(str(status), "draft")
+
+
+@register.filter
+def breaking(address: str) -> SafeString:
+    """Let an address of a person or a server break at its joints rather than within a word."""
+    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in _JOINTS.split(address)))
 
 
 @register.filter

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from portal.admin_buttons import Button, PublicIds, ReadOnly, WithButtons
 from portal.admin_lists import Choice, Condition, column, pill, unbroken
+from portal.templatetags.elements import breaking
 from portal.webhooks import admin_views, policies
 from portal.webhooks.enums import DisabledReason, EventKind
 from portal.webhooks.models import Delivery, Endpoint
@@ -37,13 +38,14 @@ class DeliveryFilter(Condition):
 
 @admin.register(Endpoint)
 class EndpointAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
-    list_display = ("reference", "partner", "url", "last_arrived", "state")
+    list_display = ("reference", "partner", "url_cell", "last_arrived", "state")
     list_filter = (EndpointFilter,)
     list_select_related = ("organization",)
     search_fields = ("=ref", "=organization__ref", "organization__name", "url")
     search_help_text = "A whole reference, or part of an organisation or an address"
     reference = column("ref", "reference", unbroken)
     partner = column("organization", "organisation")
+    url_cell = column("url", "address", breaking)
     last_arrived = column("last_success_at", "last arrived")
     fields = (
         "ref",

@@ -41,7 +41,8 @@ def texts(response):
 
 def words(response):
     """The page's words, without mark-up."""
-    return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())
+    text = response.content.decode().replace("<wbr>", "")
+    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
 
 
 @pytest.mark.parametrize("name", ["profile", "organizations"])

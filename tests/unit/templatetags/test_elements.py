@@ -18,7 +18,7 @@ from portal.credentials.enums import (
     RevocationStatus,
 )
 from portal.reviews.enums import ConflictKind, ConflictResolution, Outcome, Recommendation
-from portal.templatetags.elements import TONES, peak, tone, zone
+from portal.templatetags.elements import TONES, breaking, peak, tone, zone
 
 STATES = [
     *ApplicationStatus,
@@ -93,3 +93,16 @@ def test_errors_are_linked_to_their_fields():
 
 def test_a_form_without_errors_has_no_summary():
     assert "error-summary" not in Form().render()
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("ada@example.org", "ada<wbr>@example.org"),
+        ("https://example.org/in/a?b=<c>", "https://example.org/<wbr>in/<wbr>a?b=&lt;c&gt;"),
+        ("plain", "plain"),
+        ("", ""),
+    ],
+)
+def test_addresses_break_at_their_joints(address, shown):
+    assert breaking(address) == shown
