@@ -22,6 +22,18 @@ def test_gallery(page):
     look_every_way(page)
 
 
+@pytest.mark.parametrize("name", ["Ada Lindqvist", "Margaret Hollingsworth-Cunningham"])
+def test_a_name_stands_beside_the_brand_however_long_it_is(open_page, name):
+    page = open_page(width=360)
+    sign_in(page, UserFactory(name=name))
+    page.goto("/")
+    look(page)
+    brand = page.get_by_role("link", name="Trusted Access").first.bounding_box()
+    menu = page.locator(".site-account summary").bounding_box()
+    assert menu["y"] < brand["y"] + brand["height"]
+    assert menu["x"] >= brand["x"] + brand["width"]
+
+
 # Asked for in earnest, as far as one can ask for them; the others as their handlers draw them.
 REFUSALS = ["400", "403", "405", "413", "429", "500", "csrf", "refused", "nowhere"]
 
