@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.contrib import admin
 from django.db.models import Q
+from django.utils.html import format_html
 
 from portal.admin_buttons import Button, ReadOnly, WithButtons
 from portal.admin_lists import Condition, column, unbroken
@@ -26,7 +27,7 @@ class StateFilter(Condition):
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     list_display = (
-        *("reference", "about", "to_cell", "case_cell", "state", "attempts"),
+        *("reference", "about", "to_cell", "state", "attempts"),
         *("queued", "next_attempt"),
     )
     list_filter = (StateFilter,)
@@ -34,10 +35,10 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     search_help_text = "A whole reference of a mail or a case, or part of an address or a template"
     reference = column("ref", "reference", unbroken)
     to_cell = column("to", "to", breaking)
-    case_cell = column("case", "case", unbroken)
     queued = column("queued_at", "queued")
+    given_up = column("dead_at", "given up")
     fields = (
-        "ref",
+        "reference",
         "to",
         "template",
         "case",
@@ -45,10 +46,10 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
         "state",
         "attempts",
         "last_error",
-        "queued_at",
-        "next_attempt_at",
+        "queued",
+        "next_attempt",
         "sent_at",
-        "dead_at",
+        "given_up",
     )
     readonly_fields = fields
     buttons = (
@@ -63,8 +64,11 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
 
     @admin.display(description="about", ordering="template")
     def about(self, mail: OutgoingMail) -> str:
-        """“Key claimed”, of the template credentials/key_claimed."""
-        return mail.template.partition("/")[2].replace("_", " ").capitalize()
+        """“Key claimed”, of the template credentials/key_claimed; below it the case it tells of."""
+        words = mail.template.partition("/")[2].replace("_", " ").capitalize()
+        if not mail.case:
+            return words
+        return format_html('{}<br><span class="soft unbroken">{}</span>', words, mail.case)
 
     @admin.display(description="next attempt", ordering="next_attempt_at")
     def next_attempt(self, mail: OutgoingMail) -> datetime | None:
