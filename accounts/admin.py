@@ -107,7 +107,7 @@ class UserAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     suspended = column("suspended_at", "suspended")
     joined = column("date_joined", "joined")
     fields = (
-        "ref",
+        "reference",
         "email",
         "name",
         "time_zone",
@@ -170,7 +170,15 @@ class OrganizationAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     reference = column("ref", "reference", unbroken)
     suspended = column("suspended_at", "suspended")
     registered = column("created_at", "registered")
-    fields = ("ref", "name", "website", "country", "created_at", "suspended_at", "suspended_by")
+    fields = (
+        "reference",
+        "name",
+        "website",
+        "country",
+        "created_at",
+        "suspended_at",
+        "suspended_by",
+    )
     readonly_fields = fields
     inlines = (MembershipInline, OrganizationVerificationInline)
     links = (freeze_link("organization"),)
@@ -201,6 +209,17 @@ class VerificationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     list_select_related = ("user", "organization")
     search_fields = ("=ref", "user__email", "organization__name", "source")
     search_help_text = "A whole reference, or part of an address, an organisation or a source"
+    fields = (
+        "reference",
+        "kind",
+        "proven_of",
+        "source",
+        "evidence",
+        "valid_until",
+        "verified_at",
+        "verified_by",
+    )
+    readonly_fields = fields
     reference = column("ref", "reference", unbroken)
     recorded = column("verified_at", "recorded")
 
@@ -216,6 +235,20 @@ class InvitationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     list_select_related = ("organization",)
     search_fields = ("=ref", "email", "organization__name")
     search_help_text = "A whole reference, or part of an address or an organisation"
+    fields = (
+        "reference",
+        "partner",
+        "email",
+        "role",
+        "invited_at",
+        "invited_by",
+        "expires_at",
+        "accepted_at",
+        "accepted_by",
+        "withdrawn_at",
+        "withdrawn_by",
+    )
+    readonly_fields = fields
     reference = column("ref", "reference", unbroken)
     partner = column("organization", "organisation")
     email_cell = column("email", "e-mail", breaking)

@@ -3,6 +3,8 @@
 A plain column of the table, under a head of people's words:
 
     reference = column("ref", "reference")
+
+Pages of one thing name a moment's own field: of a column they would show it as machines write it.
 """
 
 from collections.abc import Callable

@@ -36,7 +36,6 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     reference = column("ref", "reference", unbroken)
     to_cell = column("to", "to", breaking)
     queued = column("queued_at", "queued")
-    given_up = column("dead_at", "given up")
     fields = (
         "reference",
         "to",
@@ -46,10 +45,10 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
         "state",
         "attempts",
         "last_error",
-        "queued",
-        "next_attempt",
+        "queued_at",
+        "next_attempt_at",
         "sent_at",
-        "given_up",
+        "dead_at",
     )
     readonly_fields = fields
     buttons = (

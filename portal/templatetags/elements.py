@@ -12,7 +12,9 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
-_JOINTS = re.compile(r"(?=@)|(?<=[^/:]/)")  # before an @, after a path's slash
+# Before an @; in a server's address before its host's dots and after its path's slashes.
+_JOINTS = re.compile(r"(?=@)")
+_JOINTS_OF_URL = re.compile(r"(?<=[^/:]/)|(?=\.)")
 
 # How a state feels. Each tone has its own mark (templates/elements/icon.html) beside its colour.
 # A state means the same wherever it stands, so one table serves every app.
@@ -71,7 +73,8 @@ def tone(status: str) -> str:
 @register.filter
 def breaking(address: str) -> SafeString:
     """Let an address of a person or a server break at its joints rather than within a word."""
-    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in _JOINTS.split(address)))
+    joints = _JOINTS_OF_URL if "://" in address else _JOINTS
+    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in joints.split(address)))
 
 
 @register.filter

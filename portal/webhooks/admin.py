@@ -48,14 +48,14 @@ class EndpointAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     url_cell = column("url", "address", breaking)
     last_arrived = column("last_success_at", "last arrived")
     fields = (
-        "ref",
-        "organization",
+        "reference",
+        "partner",
         "url",
         "created_at",
         "created_by",
         "last_success_at",
+        "state",
         "disabled_at",
-        "disabled_reason",
         "disabled_by",
     )
     readonly_fields = fields
@@ -86,15 +86,14 @@ class DeliveryAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     sent_to = column("endpoint", "endpoint", unbroken)
     queued = column("queued_at", "queued")
     fields = (
-        "ref",
+        "reference",
         "kind",
         "about",
         "endpoint",
         "body",
         "state",
         "attempts",
-        "last_status",
-        "last_error",
+        "last_answer",
         "queued_at",
         "next_attempt_at",
         "give_up_at",
@@ -107,6 +106,6 @@ class DeliveryAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     def state(self, delivery: Delivery) -> SafeString:
         return pill(delivery.state, delivery.state_label)
 
-    @admin.display(description="last answer", empty_value="None yet")
-    def last_answer(self, delivery: Delivery) -> str | None:
-        return delivery.problem or None
+    @admin.display(description="last answer")
+    def last_answer(self, delivery: Delivery) -> str:
+        return delivery.problem or "None yet"

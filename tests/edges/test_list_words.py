@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.utils.text import capfirst
 
+from accounts.models import Verification
 from tests.edges.desks import signed_in
 from tests.factories.accounts import InvitationFactory, StaffFactory, UserFactory
 from tests.factories.gateway import make_gateway
@@ -87,3 +88,23 @@ def test_an_address_may_break_before_the_at_sign_only():
     page = client.get(address_of(type(invited))).text
     assert "someone<wbr>@example.org" in page
     assert f'<span class="unbroken">{invited.ref}</span>' in page
+
+
+def test_the_page_of_a_proof_says_of_whom_it_is_and_who_recorded_it():
+    colleague = StaffFactory(name="Pia Prover")
+    proof = Verification.objects.create(
+        user=UserFactory(name="Ada Proven"), kind="identity", source="A call", verified_by=colleague
+    )
+    client = signed_in(StaffFactory(is_superuser=True))
+    page = client.get(f"{address_of(Verification)}{proof.ref}/change/").text
+    for said in ("Ada Proven", "Pia Prover", "Verified by:", "Reference:"):
+        assert said in page
+
+
+@pytest.mark.parametrize("make", [InvitationFactory, DeliveryFactory, EndpointFactory, UserFactory])
+def test_pages_of_one_thing_tell_moments_as_people_do(make):
+    thing = make()
+    client = signed_in(StaffFactory(is_superuser=True))
+    page = client.get(f"{address_of(type(thing))}{thing.ref}/change/").text
+    assert re.search(r"\d{1,2} \w+ 20\d\d, \d\d:\d\d", page)
+    assert "+00:00</div>" not in page

@@ -99,7 +99,10 @@ def test_a_form_without_errors_has_no_summary():
     ("address", "shown"),
     [
         ("ada@example.org", "ada<wbr>@example.org"),
-        ("https://example.org/in/a?b=<c>", "https://example.org/<wbr>in/<wbr>a?b=&lt;c&gt;"),
+        (
+            "https://example.org/in/a?b=<c>",
+            "https://example<wbr>.org/<wbr>in/<wbr>a?b=&lt;c&gt;",
+        ),
         ("plain", "plain"),
         ("", ""),
     ],
