@@ -5,21 +5,8 @@ import re
 from django.core import mail as outbox
 from django.urls import reverse
 
+from tests.browser.authenticator import with_authenticator
 from tests.browser.watching import look
-
-
-def with_authenticator(page):
-    """A passkey device inside the browser, which knows who holds it."""
-    session = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-    }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
 def test_signing_up_and_in_with_a_passkey(page, live_server):

@@ -8,6 +8,7 @@ from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnec
 from django.urls import get_resolver
 from playwright.sync_api import expect
 
+from tests.browser.authenticator import with_authenticator
 from tests.browser.watching import become, look
 from tests.edges.forms.entrances import first_visit_from_an_institution
 from tests.edges.test_accounts_sign_in import current_code
@@ -30,21 +31,6 @@ def _go_to_guarded(page, address):
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("heading", name="Confirm Access")).not_to_be_visible()
-
-
-def _has_authenticator(page):
-    """A device that says yes to every passkey asked of it."""
-    session = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
 def _sign_out(page):
@@ -77,7 +63,7 @@ def test_sign_up_with_a_code(open_page, mailoutbox):
 def test_a_passkey_is_added_and_opens_the_door(open_page):
     page = open_page(width=360, scheme="dark")
     person = PersonFactory()
-    _has_authenticator(page)
+    with_authenticator(page)
     _sign_in(page, person)
     _go_to_guarded(page, "/accounts/2fa/webauthn/add/")
     look(page)
@@ -97,7 +83,7 @@ def test_a_passkey_is_added_and_opens_the_door(open_page):
 
 def test_a_passkey_that_fails_says_so(open_page):
     page = open_page(width=360, scheme="dark")
-    _has_authenticator(page)
+    with_authenticator(page)
     page.goto("/accounts/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("The passkey was not used")
@@ -134,7 +120,7 @@ def test_a_second_factor_at_the_door_and_inside(open_page):
 
 def test_a_passkey_asked_for_once_more(open_page):
     page = open_page(width=360, scheme="dark")
-    _has_authenticator(page)
+    with_authenticator(page)
     _sign_in(page, PersonFactory())
     _go_to_guarded(page, "/accounts/2fa/webauthn/add/")
     page.get_by_label("Name").fill("Laptop")
