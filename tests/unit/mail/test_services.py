@@ -228,7 +228,8 @@ def test_a_mail_of_a_case_that_cannot_be_written_down_is_given_up_and_listed(set
         try_often(mail, services.MOST_ATTEMPTS)
         services.deliver_mail(mail_id=well.pk)
     assert server.recipients == [well.to]
-    assert (mail.state, mail.last_error) == ("Given up", "UnicodeError")
+    assert mail.state == "Given up"
+    assert mail.last_error in {"UnicodeError", "UnicodeEncodeError"}  # the second from 3.13 on
     assert list(failing_mails(CASE)) == [mail]
 
 
