@@ -10,11 +10,20 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts import admin_views, policies
 from accounts.enums import StaffRole, VerificationKind
 from accounts.models import Invitation, Membership, Organization, User, Verification
-from portal.admin_buttons import Button, PublicIds, ReadOnly, WithButtons, freeze_link
+from portal.admin_buttons import (
+    Button,
+    PublicIds,
+    ReadOnly,
+    WithButtons,
+    freeze_link,
+    object_url,
+)
 from portal.admin_lists import Choice, Condition, column, unbroken
 from portal.templatetags.elements import breaking
 
@@ -202,6 +211,10 @@ class OrganizationAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     )
 
 
+def _linked(thing: User | Organization) -> SafeString:
+    return format_html('<a href="{}">{}</a>', object_url(thing), thing)
+
+
 @admin.register(Verification)
 class VerificationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     list_display = ("reference", "kind", "proven_of", "source", "valid_until", "recorded")
@@ -224,8 +237,8 @@ class VerificationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     recorded = column("verified_at", "recorded")
 
     @admin.display(description="of")
-    def proven_of(self, verification: Verification) -> str:
-        return str(verification.user or verification.organization)
+    def proven_of(self, verification: Verification) -> SafeString:
+        return _linked(verification.user or verification.organization)
 
 
 @admin.register(Invitation)
@@ -250,7 +263,7 @@ class InvitationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     )
     readonly_fields = fields
     reference = column("ref", "reference", unbroken)
-    partner = column("organization", "organisation")
+    partner = column("organization", "organisation", _linked)
     email_cell = column("email", "e-mail", breaking)
     invited = column("invited_at", "invited")
     accepted = column("accepted_at", "accepted")

@@ -372,6 +372,6 @@ def _all_known(text: str) -> set[str]:
     unknown = sorted(kid if _KID.fullmatch(kid) else "(malformed)" for kid in kids - known)
     if unknown:
         shown = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
-        told = f"{len(unknown)} of {len(kids)} are not known: {shown}. Remove or correct them."
+        told = f"Not known, {len(unknown)} of {len(kids)}: {shown}. Remove or correct them."
         raise Invalid("kids_unknown", told, {"kids": told})
     return known

@@ -209,6 +209,19 @@ def test_suspending_and_reinstating_behind_a_question(client, kind, factory, mod
     assert row.suspended_at is None
 
 
+def test_a_proof_and_an_invitation_lead_to_whose_they_are(auditor):
+    person, invitation = PersonFactory(), InvitationFactory()
+    proof = Verification.objects.create(user=person, kind="identity", verified_by=person)
+    for page, owner in (
+        (f"/admin/accounts/verification/{proof.ref}/change/", f"{PEOPLE}{person.ref}/change/"),
+        (
+            f"/admin/accounts/invitation/{invitation.ref}/change/",
+            f"{PARTNERS}{invitation.organization.ref}/change/",
+        ),
+    ):
+        assert f'href="{owner}"' in auditor.get(page).text
+
+
 @pytest.mark.parametrize(("kind", "factory", "model", "permission"), SUSPENDABLE)
 @pytest.mark.parametrize("verb", ["suspend", "reinstate", "record_verification"])
 def test_buttons_are_closed_without_the_permission(client, kind, factory, model, permission, verb):

@@ -57,7 +57,7 @@ def test_each_way_of_choosing_leads_to_its_preview(desk, phase, keys, by, value,
         ("person", "nobody@nowhere.example", "Nothing is known as “nobody@nowhere.example”"),
         ("organization", "<script>", "Nothing is known as “&lt;script&gt;”"),
         ("issued_from", "yesterday", "Enter a valid date/time."),
-        ("kids", KEYS_UNKNOWN, f"1 of 1 are not known: {KEYS_UNKNOWN}"),
+        ("kids", KEYS_UNKNOWN, f"Not known, 1 of 1: {KEYS_UNKNOWN}"),
         ("kids", f"{KEYS_UNKNOWN}\nwhat is this", "Line 2 is not a key id and was taken out."),
     ],
 )
