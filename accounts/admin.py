@@ -211,8 +211,8 @@ class OrganizationAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     )
 
 
-def _linked(thing: User | Organization) -> SafeString:
-    return format_html('<a href="{}">{}</a>', object_url(thing), thing)
+def _linked(thing: User | Organization | None) -> SafeString | None:
+    return format_html('<a href="{}">{}</a>', object_url(thing), thing) if thing else None
 
 
 @admin.register(Verification)
@@ -237,7 +237,7 @@ class VerificationAdmin(ReadOnly, PublicIds, admin.ModelAdmin):
     recorded = column("verified_at", "recorded")
 
     @admin.display(description="of")
-    def proven_of(self, verification: Verification) -> SafeString:
+    def proven_of(self, verification: Verification) -> SafeString | None:
         return _linked(verification.user or verification.organization)
 
 
