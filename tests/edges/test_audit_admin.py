@@ -143,8 +143,9 @@ def test_a_revoked_key_is_found_by_its_file_and_the_log_is_never_read_from_end_t
     assert list(found) == [revoked, asked]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-    assert "Seq Scan" not in found.explain()
-    assert "event_by_subject_not_revoked" in found.explain()
+    plan = found.order_by().explain()  # in the order of ids, so few rows are read by their id
+    assert "Seq Scan" not in plan
+    assert "event_by_subject_not_revoked" in plan
 
 
 def test_filters(auditor, ada):
