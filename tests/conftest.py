@@ -24,9 +24,13 @@ settings.load_profile("patient")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """What there is by now stays to the end: the collector need not look at it time and again."""
+    """What there is by now stays to the end: the collector need not look at it time and again.
+
+    Nor need it look at each test's own as often as in a process that lives for months.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
