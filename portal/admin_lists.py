@@ -40,7 +40,8 @@ class Offered(ChangeList):
 
 class Listed(admin.ModelAdmin):
     """A list in the admin begins with this, or with portal.admin_buttons.PublicIds: it is called
-    what it holds, not “Select one to view”, and narrowed by its filters alone.
+    what it holds, not “Select one to view”, and narrowed by its filters alone. What is only looked
+    at is called by its name, not “View mail”.
     """
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -49,6 +50,14 @@ class Listed(admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         title = {"title": capfirst(str(self.opts.verbose_name_plural))}
         return super().changelist_view(request, title | (extra_context or {}))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = context.get("original")
+        if obj is not None and context["subtitle"] and not self.has_change_permission(request, obj):
+            context |= {"title": f"{capfirst(self.opts.verbose_name)} {obj}", "subtitle": None}
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 class Choice(admin.SimpleListFilter):

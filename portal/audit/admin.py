@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 from portal.admin_buttons import ReadOnly
-from portal.admin_lists import Offered
+from portal.admin_lists import Listed, Offered
 from portal.audit import selectors
 from portal.audit.models import Event
 from portal.audit.paging import BoundedPaginator
@@ -89,7 +89,7 @@ class _NamedList(Offered):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnly, admin.ModelAdmin):
+class EventAdmin(ReadOnly, Listed):
     change_list_template = "admin/audit/log.html"
     list_display = ("at", "what", "actor_cell", "subject_cell", "thread_cell")
     list_display_links = ("at",)

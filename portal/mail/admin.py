@@ -1,15 +1,18 @@
 """Mails, to look at; a given-up one can be tried again."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import ClassVar
 
 from django.contrib import admin
 from django.db.models import Q
+from django.template import TemplateDoesNotExist
 from django.utils.html import format_html
 
 from portal.admin_buttons import Button, ReadOnly, WithButtons
 from portal.admin_lists import Condition, column, unbroken
 from portal.mail import admin_views, policies
+from portal.mail.letters import letter
 from portal.mail.models import OutgoingMail
 from portal.templatetags.elements import breaking
 
@@ -36,19 +39,20 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     reference = column("ref", "reference", unbroken)
     to_cell = column("to", "to", breaking)
     queued = column("queued_at", "queued")
+    given_up = column("dead_at", "given up at")
     fields = (
         "reference",
         "to",
-        "template",
         "case",
-        "context",
+        "subject",
+        "text",
         "state",
         "attempts",
         "last_error",
         "queued_at",
-        "next_attempt_at",
+        "next_attempt",
         "sent_at",
-        "dead_at",
+        "given_up",
     )
     readonly_fields = fields
     buttons = (
@@ -73,3 +77,20 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     def next_attempt(self, mail: OutgoingMail) -> datetime | None:
         """Of what is sent or given up there is none."""
         return mail.next_attempt_at if mail.state in {"Waiting", "Held"} else None
+
+    @admin.display(description="subject")
+    def subject(self, mail: OutgoingMail) -> str | None:
+        return _letter(mail, "subject")
+
+    @admin.display(description="text")
+    def text(self, mail: OutgoingMail) -> str | None:
+        """As it is read where HTML is not; it holds no secret, for none is kept to be mailed."""
+        text = _letter(mail, "text")
+        return text and format_html('<div class="as-typed">{}</div>', text)
+
+
+def _letter(mail: OutgoingMail, part: str) -> str | None:
+    """Nothing of a mail so old that its template is gone."""
+    with suppress(TemplateDoesNotExist):
+        return str(getattr(letter(mail.template, mail.context), part))
+    return None

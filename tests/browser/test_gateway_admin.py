@@ -37,7 +37,7 @@ def test_the_life_of_a_gateway(open_page):
     assert authenticate(basic(Gateway.objects.get().client_id, secret))
 
     page.get_by_role("link", name="Done").click()
-    see("View gateway")
+    see("Gateway Edge proxy, Frankfurt")
     page.get_by_role("link", name="Replace secret").click()
     see("Replace the secret of Edge proxy, Frankfurt?")
     page.get_by_role("button", name="Replace the secret and show it").click()
@@ -48,7 +48,7 @@ def test_the_life_of_a_gateway(open_page):
     page.get_by_role("link", name="Disable").click()
     see("Disable Edge proxy, Frankfurt?")
     page.get_by_role("button", name="Disable this gateway").click()
-    see("View gateway")
+    see("Gateway Edge proxy, Frankfurt")
     page.goto("/admin/gateway/gateway/")
     see("Gateways")
     assert Gateway.objects.get().disabled_by == staff

@@ -1,10 +1,13 @@
 """Mails in the admin: to look at, and a given-up one to try again."""
 
+from html import unescape
+
 import pytest
 from django.utils import timezone
 
 from accounts.models import User
 from portal.audit.selectors import timeline
+from portal.mail.letters import letter
 from portal.mail.models import OutgoingMail
 from tests.edges.test_accounts_sign_in import words
 from tests.factories.accounts import UserFactory
@@ -34,6 +37,19 @@ def test_mails_are_listed_by_state(client):
             other == row for other in made.values()
         ]
     assert client.post(f"{LIST}{made['dead'].ref}/change/", {}).status_code == 403
+
+
+def test_a_mail_is_read_as_it_was_sent_under_its_own_name(client):
+    sent = mail(context={"name": "Ada & co"})
+    old = mail()
+    OutgoingMail.objects.filter(pk=old.pk).update(template="accounts/given_up_long_ago")
+    staff_with(client, "mail.view_outgoingmail")
+    page = unescape(words(client.get(f"{LIST}{sent.ref}/change/")))
+    wanted = letter(sent.template, sent.context)
+    assert f"Mail {sent.ref}" in page
+    assert [part in page for part in (wanted.subject, " ".join(wanted.text.split()))] == [True] * 2
+    of_old = words(client.get(f"{LIST}{old.ref}/change/"))
+    assert [part in of_old for part in (f"Mail {old.ref}", wanted.subject)] == [True, False]
 
 
 def test_a_dead_mail_is_tried_again_by_whoever_may(client):

@@ -37,15 +37,15 @@ def test_each_line_is_answered(phase, by, tmp_path):
     answers = tmp_path / "answers.csv"
     ended, told = of_file(by, path, "--skip-odd", "--answers", str(answers))
     assert ended == 0
-    assert re.findall(r"(\d+) lines: (.+)", told) == [
-        ("2", "hit"),
-        ("1", "dead already"),
-        ("1", "duplicate"),
-        ("1", "unknown"),
-        ("1", "no key id"),
+    assert re.findall(r"(\d+ lines?): (.+)", told) == [
+        ("2 lines", "hit"),
+        ("1 line", "dead already"),
+        ("1 line", "duplicate"),
+        ("1 line", "unknown"),
+        ("1 line", "no key id"),
     ]
     assert f"  line 4: {'Z' * 16} unknown\n  line 5: no key id\n" in told
-    assert "! 1 lines hold whole keys. Destroy the file afterwards." in told
+    assert "! Whole keys in 1 line. Destroy the file afterwards." in told
     assert Revocation.objects.get().count == 2
     written = answers.read_text()
     rows = [(row["line"], row["answer"]) for row in csv.DictReader(written.splitlines())]
@@ -77,7 +77,7 @@ def test_what_another_criterion_leaves_out_is_said(phase, by, tmp_path):
     meant, other = live(phase, 1)[0], make_live_key()[0]
     ended, told = of_file(by, file_of(tmp_path, meant.kid, other.kid), "--phase", phase.ref)
     assert ended == 0
-    assert re.findall(r"(\d+) lines: (.+)", told) == [("1", "hit"), ("1", "not meant")]
+    assert re.findall(r"(\d+ lines?): (.+)", told) == [("1 line", "hit"), ("1 line", "not meant")]
 
 
 def test_a_file_of_bytes_is_no_list(by, tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
+from django.template.defaultfilters import pluralize
 
 from accounts.models import User
 from portal.credentials import console, proof, services
@@ -127,9 +128,10 @@ class Command(BaseCommand):
         odd = [line for line in answers if line.answer in ODD]
         if odd and not options["skip_odd"]:
             self._tell_lines(answers, lines, options)
+            are = f"{len(odd):,} of the lines {pluralize(len(odd), 'is,are')}"
             raise CommandError(
-                f"{len(odd):,} of the lines are no key of ours. Nothing has happened. Correct the"
-                " file, or leave those lines out with --skip-odd. (lines_odd)",
+                f"{are} no key of ours. Nothing has happened. Correct the file, or leave those"
+                " lines out with --skip-odd. (lines_odd)",
                 returncode=REFUSED,
             )
         if not lines.known:
@@ -140,13 +142,14 @@ class Command(BaseCommand):
 
     def _tell_lines(self, answers: list[Line], lines: Lines, options: dict[str, Any]) -> None:
         for answer, count in counted(answers):
-            self._say(f"{count:>9,} lines: {answer}")
+            self._say(f"{count:>9,} line{pluralize(count)}: {answer}")
         odd = [line for line in answers if line.answer in ODD]
         self._say(*(f"  {line.words}" for line in odd[:SHOWN]))
         if len(odd) > SHOWN:
             self._say(f"  and {len(odd) - SHOWN:,} more: --answers FILE writes all")
         if lines.whole_keys:
-            self._say(f"! {lines.whole_keys:,} lines hold whole keys. Destroy the file afterwards.")
+            held = f"{lines.whole_keys:,} line{pluralize(lines.whole_keys)}"
+            self._say(f"! Whole keys in {held}. Destroy the file afterwards.")
         if options["answers"]:
             write_answers(options["answers"], answers)
 
