@@ -39,7 +39,6 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
     reference = column("ref", "reference", unbroken)
     to_cell = column("to", "to", breaking)
     queued = column("queued_at", "queued")
-    given_up = column("dead_at", "given up at")
     fields = (
         "reference",
         "to",
@@ -50,9 +49,9 @@ class OutgoingMailAdmin(ReadOnly, WithButtons, admin.ModelAdmin):
         "attempts",
         "last_error",
         "queued_at",
-        "next_attempt",
+        "next_attempt_at",
         "sent_at",
-        "given_up",
+        "dead_at",
     )
     readonly_fields = fields
     buttons = (

@@ -35,7 +35,7 @@ class OutgoingMail(models.Model):
     turn_at = models.DateTimeField(
         null=True, blank=True, help_text="When its turn comes, where it is one of many in a line"
     )
-    dead_at = models.DateTimeField(null=True, blank=True)
+    dead_at = models.DateTimeField("given up at", null=True, blank=True)
     last_error = models.CharField(max_length=200, blank=True)
 
     class Meta:
