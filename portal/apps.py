@@ -1,3 +1,5 @@
+import gc
+
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.core.checks import Tags, register
@@ -8,9 +10,17 @@ from portal.checks import check_deployment, check_doorbell
 class PortalConfig(AppConfig):
     name = "portal"
 
+    def import_models(self) -> None:
+        gc.disable()  # until `ready`: what is loaded meanwhile stays as long as the process does
+        super().import_models()
+
     def ready(self) -> None:
         register(check_doorbell)
         register(check_deployment, Tags.security, deploy=True)
+        # The collector is spared looking at it time and again. Celery has it look at everything
+        # before each child, and Python has it take everything to pieces before it ends.
+        gc.freeze()
+        gc.enable()
 
 
 class PortalAdminConfig(AdminConfig):

@@ -14,6 +14,9 @@ from celery.signals import beat_init, setup_logging, worker_init
 from portal.checks import refuse_unsound_doorbell
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+# Celery has each worker and beat make Django's checks, for which it loads the code of every page,
+# and then looks at no answer. Those of them that matter here are asked below.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
