@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import psutil
 import pytest
@@ -22,8 +24,10 @@ from django.db import connection
 
 from portal.embedded import die_with_parent
 from portal.run import ports
+from tests import warm
 
 PATIENCE = 30
+Running: TypeAlias = subprocess.Popen[bytes] | warm.Forked
 QUEUES = "celery,mail"  # what one worker of a test takes, unless it is told otherwise
 
 
@@ -70,7 +74,7 @@ def web(application: str, env: Mapping[str, str], port: int | None = None) -> It
 @contextlib.contextmanager
 def server(
     application: str, env: Mapping[str, str], port: int | None = None
-) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+) -> Iterator[tuple[str, Running]]:
     """As web; yields the process, too, for whoever means to kill it."""
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
@@ -82,14 +86,33 @@ def server(
         yield address, running
 
 
+def start(
+    command: list[str],
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdout: warm.Output = None,
+    stderr: warm.Output = None,
+) -> Running:
+    """Start a command that ends with this test process at the latest."""
+    if warm.can_start(command, env, cwd):
+        return warm.Forked(command, env, stdout, stderr)
+    # The tie is one system call prepared before the fork, so threads of the test do not matter.
+    return subprocess.Popen(
+        command,
+        env=dict(env),
+        cwd=cwd,
+        stdout=stdout,
+        stderr=stderr,
+        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509
+    )
+
+
 @contextlib.contextmanager
 def process(
     command: list[str], env: Mapping[str, str], cwd: Path | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[Running]:
     """Run a command until the block ends; ended with the test, however the test ends."""
-    tie = die_with_parent(signal.SIGTERM)
-    # The tie is one system call prepared before the fork, so threads of the test do not matter.
-    running = subprocess.Popen(command, env=dict(env), cwd=cwd, preexec_fn=tie)  # noqa: PLW1509
+    running = start(command, env, cwd)
     try:
         yield running
     finally:
@@ -100,7 +123,21 @@ def process(
             kill(running)
 
 
-def wait_for(address: str, running: subprocess.Popen[bytes]) -> None:
+def finished(command: list[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """How a command ended, and what it said."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        running = start(command, env, stdout=out, stderr=err)
+        try:
+            ended = running.wait(timeout=4 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            kill(running)
+            raise
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, ended, out.read(), err.read())
+
+
+def wait_for(address: str, running: Running) -> None:
     """Poll until something answers there, other than that it failed."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -122,7 +159,7 @@ def _status(address: str) -> int:
             return answer.code
 
 
-def kill(running: subprocess.Popen[bytes]) -> None:
+def kill(running: Running) -> None:
     """kill -9, the children too: what a machine that loses its power looks like."""
     for each in family(running):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -130,7 +167,7 @@ def kill(running: subprocess.Popen[bytes]) -> None:
     running.wait()
 
 
-def family(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def family(running: Running) -> list[psutil.Process]:
     parent = psutil.Process(running.pid)
     return [*parent.children(recursive=True), parent]
 
@@ -140,7 +177,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.name = f"test{os.getpid()}@localhost"
-        self.running: subprocess.Popen[bytes] | None = None
+        self.running: Running | None = None
 
     def start(
         self,
@@ -155,8 +192,10 @@ class Worker:
         command += ["--hostname", self.name, "--concurrency", str(concurrency)]
         command += ["--loglevel", "warning", "--queues", queues]
         command += ["--without-gossip", "--without-mingle", *(["--beat"] if beat else [])]
-        tie, env = die_with_parent(signal.SIGTERM), env or portal_environment()
-        self.running = subprocess.Popen(command, env=env, preexec_fn=tie)  # noqa: PLW1509
+        # What Celery has Django check first is not of this database or broker, and takes as long
+        # as all the rest of its start; tests/unit/test_checks.py has it checked.
+        env = {**(env or portal_environment()), "CELERY_SKIP_CHECKS": "1"}
+        self.running = start(command, env)
         until(self.answers)
 
     def answers(self) -> bool:
@@ -165,7 +204,7 @@ class Worker:
         with warnings.catch_warnings():
             # A slow answer to an earlier ping arrives beside the next one's.
             warnings.simplefilter("ignore", DuplicateNodenameWarning)
-            return bool(current_app.control.ping(destination=[self.name], timeout=0.5, limit=1))
+            return bool(current_app.control.ping(destination=[self.name], timeout=0.2, limit=1))
 
     def stop(self) -> None:
         """Let it finish what it is doing."""

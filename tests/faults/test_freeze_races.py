@@ -1,7 +1,5 @@
 """Freezes with real threads and row locks, and with the broker gone."""
 
-import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +16,7 @@ from tests.factories.accounts import PASSWORD, StaffFactory
 from tests.factories.freezes import from_a_prompt, place, responder
 from tests.faults.locks import held, somebody_waits_for_a_lock
 from tests.journeys.visitor import Visitor
-from tests.processes import portal_environment, until, web
+from tests.processes import finished, portal_environment, until, web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -118,14 +116,7 @@ def test_from_a_shell_with_web_worker_and_broker_dead():
     line = [sys.executable, "manage.py", "freeze"]
 
     def run(*words):
-        return subprocess.run(
-            [*line, *words],
-            env=env | {"PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return finished([*line, *words], env)
 
     done = run("everything", "--reason", "Seen in a dump.", "--by", by.email)
     ref = Freeze.objects.get().ref

@@ -27,28 +27,18 @@ from tests.factories.reviews import staff
 from tests.factories.stories import again
 from tests.faults.oracle import standing_oracle  # noqa: F401 - a fixture
 from tests.journeys import whole_story as story
-from tests.processes import free_port, portal_environment, until, web
+from tests.processes import finished, free_port, portal_environment, until, web
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("standing_oracle"),
 ]
 MANAGE = [sys.executable, "manage.py", "revoke"]
-PATIENCE = 120  # seconds; a busy machine is slow
 
 
 def run(command, **env):
     """(how it ends, what it says), of the command in a process of its own."""
-    done = subprocess.run(
-        command,
-        env=portal_environment(**env),
-        cwd=settings.BASE_DIR,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = finished(command, portal_environment(**env))
     return done.returncode, done.stdout + done.stderr
 
 
@@ -177,7 +167,7 @@ def test_a_wrong_word_and_a_silent_database_end_as_documented(ines):
     assert revoke("--nonsense")[0] == 2
     assert revoke("--help")[0] == 0
     nowhere = f"postgres://nobody@127.0.0.1:{free_port()}/nothing"
-    asked = [*MANAGE, "--phase", "PHA-1", "--reason", "incident", "--by", ines.email]
-    ended, told = run(["env", f"DATABASE_URL={nowhere}", *asked])
+    asked = ("--phase", "PHA-1", "--reason", "incident", "--by", ines.email)
+    ended, told = run([*MANAGE, *asked], DATABASE_URL=nowhere)
     assert (ended, "PostgreSQL does not answer" in told) == (1, True), told
     assert "Traceback" not in told

@@ -1,10 +1,23 @@
 """The tests' own servers do not meet."""
 
+import signal
 import socket
+import sys
 from contextlib import ExitStack
 
+import psutil
+
 from portal.run import ports
-from tests.processes import free_port
+from tests import warm
+from tests.processes import (
+    PATIENCE,
+    finished,
+    free_port,
+    kill,
+    portal_environment,
+    process,
+    start,
+)
 
 
 def test_a_port_that_was_given_is_given_to_nobody_else():
@@ -14,3 +27,33 @@ def test_a_port_that_was_given_is_given_to_nobody_else():
     with ExitStack() as another_process:
         assert ports.claim(port, another_process) != port
     assert free_port() != port
+
+
+def test_a_process_that_is_forked_ends_and_speaks_as_any_other(monkeypatch):
+    monkeypatch.setenv("LANGUAGE_OF_THE_TEST", "none")
+    env = portal_environment(SAID_TO_IT="this")
+    del env["LANGUAGE_OF_THE_TEST"]
+    asked = "import os; print(os.environ.get('SAID_TO_IT'), os.environ.get('LANGUAGE_OF_THE_TEST'))"
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c"]
+    assert warm.can_start(command, env)
+    said = finished([*command, asked], env)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "this None\n", "")
+    said = finished([*command, "import sys; print('No.', file=sys.stderr); sys.exit(3)"], env)
+    assert (said.returncode, said.stdout, said.stderr) == (3, "", "No.\n")
+
+
+def test_a_process_that_is_forked_can_be_killed_and_leaves_none_behind():
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c"]
+    running = start([*command, "import signal; signal.pause()"], portal_environment())
+    parent = psutil.Process(running.pid).parent()
+    assert running.poll() is None
+    kill(running)
+    assert (running.poll(), psutil.pid_exists(running.pid)) == (-signal.SIGKILL, False)
+    parent.wait(timeout=PATIENCE)
+
+
+def test_a_process_that_is_forked_ends_when_it_is_told_to():
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c"]
+    with process([*command, "import signal; signal.pause()"], portal_environment()) as running:
+        assert running.poll() is None
+    assert running.returncode == -signal.SIGTERM

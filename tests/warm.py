@@ -1,0 +1,221 @@
+"""Portal processes that need not import the libraries first: forked from one that has.
+
+Each test process has one such beside it, from when it first wants a web process, a worker or a
+command. Two thirds of what one of those takes to start is importing Django, Celery and what they
+need. Of the portal itself hardly anything is imported, and no settings are read: what is forked
+has its own environment by then, and reads them as any other does.
+
+Where processes are killed, frozen or run out of memory, it is these processes themselves: the
+one they are forked from has no part in what they do. tests/faults/test_run.py,
+tests/journeys/test_readme.py and tests/unit/demo/test_guard.py start theirs the plain way.
+"""
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, NoReturn, TypeAlias
+
+from portal.embedded import die_with_parent, tie
+
+Output: TypeAlias = IO[str] | None  # our own where it is None
+HERE = Path(__file__).resolve().parent.parent
+# What a portal process has imported in the end. Not what wants settings to be there, nor
+# prometheus_client, which looks at the environment when it is imported.
+LIBRARIES = [
+    "allauth.utils",
+    "asgiref.local",
+    "celery.app.amqp",
+    "celery.app.control",
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.backends.redis",
+    "celery.bin.celery",
+    "celery.bin.worker",
+    "celery.concurrency.prefork",
+    "celery.fixups.django",
+    "celery.loaders.app",
+    "celery.worker.consumer",
+    "csp.constants",
+    "dj_database_url",
+    "django.contrib.admin.utils",
+    "django.contrib.postgres.fields",
+    "django.contrib.postgres.indexes",
+    "django.contrib.postgres.search",
+    "django.core.cache.backends.locmem",
+    "django.core.checks",
+    "django.core.handlers.wsgi",
+    "django.core.mail",
+    "django.core.management",
+    "django.db.backends.postgresql.base",
+    "django.db.migrations.writer",
+    "django.db.models",
+    "django.forms",
+    "django.template.backends.django",
+    "django.test.signals",
+    "django.views.generic",
+    "environs",
+    "fido2.server",
+    "granian.cli",
+    "granian.server",
+    "joserfc.jwt",
+    "kombu.transport.redis",
+    "limits.storage",
+    "limits.strategies",
+    "marshmallow",
+    "psycopg",
+    "pythonjsonlogger.json",
+    "redis",
+    "smtplib",
+    "whitenoise.middleware",
+]
+
+
+def can_start(command: list[str], env: Mapping[str, str], cwd: Path | None = None) -> bool:
+    """Whether it is one of ours, begun in our folder. Coverage wants to see each from its start."""
+    ours = command[:1] == [sys.executable] and command[1:3] in (
+        ["-m", "celery"],
+        ["-m", "granian"],
+    )
+    ours = ours or command[:2] == [sys.executable, "manage.py"]
+    plain = not {"PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"} & {*env}
+    return ours and plain and cwd is None and sys.platform == "linux"
+
+
+# --- Here, beside the tests ----------------------------------------------------------------------
+
+
+class Forked:
+    """As much of subprocess.Popen as the tests ask for."""
+
+    def __init__(
+        self, command: list[str], env: Mapping[str, str], stdout: Output, stderr: Output
+    ) -> None:
+        self.args, self.returncode = command, None
+        self._line, theirs = socket.socketpair()
+        with theirs, Path(os.devnull).open() as nothing:
+            files = [nothing.fileno(), stdout.fileno() if stdout else 1]
+            files.append(stderr.fileno() if stderr else 2)
+            socket.send_fds(_forge(), [b"."], [theirs.fileno(), *files])
+        self._told = self._line.makefile()
+        self._line.sendall(json.dumps([command[1:], dict(env)]).encode() + b"\n")
+        self.pid = int(self._told.readline())
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._line], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            self.returncode = int(self._told.readline())
+            self._told.close()
+            self._line.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(timeout=0)
+
+    def terminate(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGTERM)
+
+
+@functools.cache
+def _forge() -> socket.socket:
+    """The way to the process that forks; it ends with this one."""
+    ours, theirs = socket.socketpair()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tests.warm", str(theirs.fileno())],
+        cwd=HERE,
+        pass_fds=[theirs.fileno()],
+        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one system call
+    )
+    theirs.close()
+
+    def end() -> None:
+        ours.close()
+        running.wait()
+
+    atexit.register(end)
+    return ours
+
+
+# --- There, in the process that forks ------------------------------------------------------------
+
+
+def import_libraries() -> None:
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # nobody's to look at, and so nobody's to copy
+
+
+def fork_when_asked(asked: socket.socket) -> tuple[list[str], dict[str, str]]:
+    """Return in each forked process what it is to be: its command and its environment."""
+    signal.signal(signal.SIGCHLD, _bury)
+    while files := socket.recv_fds(asked, 1, 4)[1]:
+        before = os.getpid()
+        if os.fork() == 0:
+            asked.close()
+            tie(signal.SIGTERM, before)
+            return _become(*files)
+        for file in files:
+            os.close(file)
+    sys.exit()
+
+
+def _bury(*_signal: object) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _become(line: int, *files: int) -> tuple[list[str], dict[str, str]]:
+    """Fork once more: one process does what is asked, and this one tells how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with socket.socket(fileno=line) as asking:
+        command, env = json.loads(asking.makefile().readline())
+        before, child = os.getpid(), os.fork()
+        if child:
+            _tell_how_it_ends(asking, child)
+    tie(signal.SIGTERM, before)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    return command, env
+
+
+def _tell_how_it_ends(asking: socket.socket, child: int) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asking.sendall(f"{child}\n".encode())
+    _child, status = os.waitpid(child, 0)
+    with contextlib.suppress(BrokenPipeError):
+        asking.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def run(command: list[str], env: dict[str, str]) -> None:
+    """What the interpreter does with `-m module ...` or `script ...`."""
+    os.environ.clear()
+    os.environ.update(env)
+    if command[0] == "-m":
+        sys.argv = command[1:]
+        runpy.run_module(command[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = command
+        runpy.run_path(command[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    import_libraries()
+    run(*fork_when_asked(socket.socket(fileno=int(sys.argv[1]))))
