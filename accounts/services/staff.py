@@ -41,11 +41,11 @@ def set_staff_roles(*, user_id: int, roles: Iterable[str], by: User | System) ->
 
 @transaction.atomic
 def make_staff(
-    *, email: str, name: str, roles: Iterable[str], by: System, password: str | None = None
+    *, email: str, name: str, roles: Iterable[str], by: System, hashed: str | None = None
 ) -> User:
     """Make the account if there is none, and give it exactly these roles."""
     user = User.objects.filter(email=email.strip().lower()).first()
-    user = user or register_user(email=email, name=name, password=password, by=by)
+    user = user or register_user(email=email, name=name, hashed=hashed, by=by)
     return set_staff_roles(user_id=user.pk, roles=roles, by=by)
 
 
@@ -54,12 +54,17 @@ def sync_role_permissions(*, app_label: str, using: str) -> None:
     """Make every role's group hold exactly its permissions on one app's models; `migrate` calls
     this for each app once the app's permissions exist. Running it again changes nothing.
     """
+    groups = {group.name: group for group in Group.objects.using(using)}
     permissions = Permission.objects.using(using).filter(content_type__app_label=app_label)
+    known = list(permissions.values_list("pk", "codename"))
+    held = set(permissions.filter(group__isnull=False).values_list("group__name", "pk"))
     for role in StaffRole:
-        group, _ = Group.objects.using(using).get_or_create(name=role.value)
-        granted = permissions.filter(codename__in=codenames(role, app_label))
-        group.permissions.remove(*permissions.exclude(pk__in=granted))
-        group.permissions.add(*granted)
+        group = groups.get(role.value) or Group.objects.using(using).create(name=role.value)
+        wanted = {pk for pk, codename in known if codename in codenames(role, app_label)}
+        has = {pk for name, pk in held if name == role.value}
+        if has != wanted:
+            group.permissions.remove(*has - wanted)
+            group.permissions.add(*wanted - has)
 
 
 def _known(roles: Iterable[str]) -> list[str]:

@@ -1,5 +1,8 @@
 """The whole demo in order."""
 
+from django.contrib.auth.hashers import make_password
+
+from portal.demo import texts
 from portal.demo.clock import Calendar
 from portal.demo.guard import mark_as_demo
 from portal.demo.people import (
@@ -18,10 +21,11 @@ from portal.gateway.services import register_gateway
 def load_demo() -> tuple[str, str]:
     """Make everything through the services. Returns id and secret of the sandbox's gateway."""
     calendar = Calendar()
-    staff = make_staff(calendar=calendar)
+    hashed = make_password(texts.PASSWORD)  # once: for each of ten it takes as long as all the rest
+    staff = make_staff(hashed=hashed, calendar=calendar)
     release = make_programme(calendar=calendar, by=staff["programme_manager"])
     mark_as_demo(release_ref=release.ref, by=SHELL)
-    people = make_applicants(calendar=calendar)
+    people = make_applicants(hashed=hashed, calendar=calendar)
     partners = make_organizations(people, calendar=calendar)
     verify_organizations(partners, calendar=calendar, by=staff["reviewer"])
     show_webhooks(partners[0], calendar=calendar)

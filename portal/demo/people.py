@@ -13,7 +13,7 @@ SHELL = System("shell")
 MEMBERS = (9, 6)
 
 
-def make_staff(*, calendar: Calendar) -> dict[str, User]:
+def make_staff(*, hashed: str, calendar: Calendar) -> dict[str, User]:
     """Seven people with one role each, by what they are called in `texts.STAFF`."""
     with calendar.on_day(-110):
         return {
@@ -21,24 +21,24 @@ def make_staff(*, calendar: Calendar) -> dict[str, User]:
                 email=f"{mailbox}@{texts.DOMAIN}",
                 name=name,
                 roles=[texts.ROLES.get(called, called)],
-                password=texts.PASSWORD,
+                hashed=hashed,
                 by=SHELL,
             )
             for called, (mailbox, name) in texts.STAFF.items()
         }
 
 
-def make_applicants(*, calendar: Calendar) -> list[User]:
+def make_applicants(*, hashed: str, calendar: Calendar) -> list[User]:
     """Forty people, in the order of `texts.PEOPLE`.
 
-    Those nobody signs in as have no password: hashing forty takes longer than all the rest.
+    Those nobody signs in as have no password.
     """
     with calendar.on_day(-95):
         return [
             services.register_user(
                 email=address_of(name),
                 name=name,
-                password=texts.PASSWORD if name in texts.SIGN_INS else None,
+                hashed=hashed if name in texts.SIGN_INS else None,
                 by=SHELL,
             )
             for name in texts.PEOPLE

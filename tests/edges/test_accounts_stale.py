@@ -4,7 +4,7 @@ import re
 
 import pytest
 from allauth.socialaccount.models import SocialAccount, SocialLogin
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 
 from accounts import services
 from accounts.models import User
@@ -42,7 +42,7 @@ def ada():
         email="ada@example.org",
         name="Ada",
         roles=["reviewer"],
-        password=PASSWORD,
+        hashed=make_password(PASSWORD),
         by=System("shell"),
     )
 
