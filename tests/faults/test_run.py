@@ -36,7 +36,8 @@ EMBEDDED = {"postgres", "valkey", "urls.json", "password"}
 # By the clock it is asked where this file runs alone, as .ci/run has it, whatever the load.
 QUICK = 15
 ALONE = "PYTEST_XDIST_WORKER" not in os.environ
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
+# Only Linux's kernel sees to it that all ends with a process that could not.
+HARDEST = signal.SIGKILL if sys.platform == "linux" else signal.SIGINT
 
 
 class Run:
@@ -200,7 +201,20 @@ def test_ctrl_c_leaves_no_process(first):
     assert (run.status, run.left) == (-signal.SIGINT, [])
 
 
-def test_a_second_start_is_quick_keeps_the_data_and_is_the_only_one(start, data):
+def interrupted(run, by):
+    """It was ended while it started its processes, and left none of them."""
+    until(lambda: "Starting web" in run.said, 120, run)
+    run.family = psutil.Process(run.process.pid).children(recursive=True)
+    run.end(by)
+
+
+def test_ctrl_c_while_it_starts_leaves_no_process(start):
+    interrupted(start(), signal.SIGINT)
+
+
+def test_so_does_kill_9_and_the_next_start_is_quick_keeps_the_data_and_is_the_only_one(start, data):
+    """Which is harder than after an end in order: it recovers first."""
+    interrupted(start(), HARDEST)
     run = start().wait_until_up()
     assert 1 < run.worked < 2 * QUICK  # or it was not counted
     assert run.took < QUICK or not ALONE, f"{run.worked} s of work, load {os.getloadavg()}"
@@ -224,26 +238,7 @@ def test_with_servers_of_ones_own_nothing_embedded_is_started(own_servers, start
     wrong = f"tpk_live_{'0' * 16}_{'0' * 43}"
     line = re.search(r"curl http.*?}'", run.said, re.DOTALL)[0].replace("$KEY", wrong)
     assert run_curl(line)[0] == 401  # the portal knows the sandbox, or this would be 503
-    assert run.end(by=signal.SIGTERM) == 0
-
-
-@LINUX
-def test_kill_9_leaves_no_process_and_the_next_start_recovers(start):
-    run = start()
-    until(lambda: "Starting web" in run.said, 120, run)
-    run.family = psutil.Process(run.process.pid).children(recursive=True)
-    assert run.end(by=signal.SIGKILL) == -signal.SIGKILL
-    run = start().wait_until_up()
-    # And when only the web server is killed: its workers, which it leaves behind, end as well.
+    # When one is killed all end, also its workers, which a killed web server leaves behind.
     run.named("portal.wsgi")[0].kill()
     assert run.process.wait(30) != 0
-    until(lambda: not run.alive(), 30, run)
-
-
-def test_ctrl_c_while_it_starts_leaves_no_process(start):
-    run = start()
-    until(lambda: "Starting web" in run.said, 120, run)
-    run.family = psutil.Process(run.process.pid).children(recursive=True)
-    os.killpg(run.process.pid, signal.SIGINT)
-    run.process.wait(60)
     until(lambda: not run.alive(), 30, run)
