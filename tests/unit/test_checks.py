@@ -9,7 +9,13 @@ import pytest
 from celery import current_app
 from django.conf import settings
 
-from portal.checks import RULES, as_celery_reads_them, broken_rules, check_doorbell
+from portal.checks import (
+    RULES,
+    as_celery_reads_them,
+    broken_rules,
+    check_deployment,
+    check_doorbell,
+)
 from tests.processes import production_environment
 
 SCHEDULE = settings.CELERY_BEAT_SCHEDULE
@@ -103,15 +109,30 @@ def test_nothing_starts_on_unsound_settings(start, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("mfa", "hosts", "said"),
+    [
+        (True, ["portal.example.org"], []),
+        (False, ["portal.example.org"], ["portal.W001"]),
+        (True, ["portal.example.org", "*"], ["portal.W002"]),
+        (False, ["*"], ["portal.W001", "portal.W002"]),
+    ],
+)
+def test_a_deployment_that_lets_more_in_than_it_need_is_warned(settings, mfa, hosts, said):
+    settings.STAFF_MFA_REQUIRED, settings.ALLOWED_HOSTS = mfa, hosts
+    assert [doubt.id for doubt in check_deployment()] == said
+
+
+@pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({}, []),
-        ({"STAFF_MFA_REQUIRED": "0"}, ["portal.W001"]),
-        ({"ALLOWED_HOSTS": "portal.example.org,*"}, ["portal.W002"]),
-        ({"ALLOWED_HOSTS": "*", "STAFF_MFA_REQUIRED": "0"}, ["portal.W001", "portal.W002"]),
+        (
+            {"ALLOWED_HOSTS": "portal.example.org,*", "STAFF_MFA_REQUIRED": "0"},
+            ["portal.W001", "portal.W002"],
+        ),
     ],
 )
-def test_a_deployment_that_lets_more_in_than_it_need_is_warned(changed, said):
+def test_what_one_is_warned_of_ends_the_command_with_a_failure(changed, said):
     done = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         env=production_environment() | changed,
