@@ -206,11 +206,8 @@ DATABASES = {"default": _database}
 # In PostgreSQL, so that sign-in and its rate limits do not depend on Redis being up.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "portal.cached.Table",
         "LOCATION": "cache",
-        # Beyond this many rows Django throws away a third, whichever; its default is 300. What is
-        # kept here are limits of rates and codes used up: a row lost is a guess more for somebody.
-        "OPTIONS": {"MAX_ENTRIES": 1_000_000},
     }
 }
 

@@ -31,7 +31,29 @@ def test_nothing_in_force_is_dropped_for_want_of_room():
     names = {f"mark-{number:03}" for number in range(310)}
     for name in sorted(names):
         cache.set(name, 1)
+    assert cache.touch("mark-000")
     assert stored() == names
+
+
+def test_a_write_is_one_statement_however_many_rows_there_are(django_assert_num_queries):
+    with django_assert_num_queries(4):
+        assert cache.add("mark", 1)
+        assert not cache.add("mark", 2)
+        cache.set("mark", 3)
+        assert cache.get("mark") == 3
+
+
+def test_what_is_in_force_is_added_to_by_nobody_and_what_has_run_out_is_anybodys():
+    assert cache.add("mark", 1, timeout=None)
+    let_run_out("mark")
+    assert (cache.get("mark"), cache.add("mark", 2), cache.get("mark")) == (None, True, 2)
+    let_run_out("mark")
+    assert (cache.add("mark", 3), cache.add("mark", 4), cache.get("mark")) == (True, False, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_one_adds(concurrently):
+    assert sorted(concurrently(*[lambda: cache.add("mark", 1)] * 5)) == [False] * 4 + [True]
 
 
 def test_what_has_run_out_is_forgotten():
