@@ -172,7 +172,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.ReauthenticationMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.middleware.SeenMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.TimezoneMiddleware",
     "portal.middleware.DomainErrorMiddleware",

@@ -89,7 +89,9 @@ NO_WRITES = {
     "portal/gateway/limits.py": ["cache.set"],
     # A lock on the table of people while the demo is loaded.
     "portal/demo/guard.py": ["connection.cursor", "cursor.execute"],
-    # When worker and beat were last seen, for which nobody answers.
+    # Where a session was seen, for which nobody answers.
+    "accounts/middleware.py": ["UserSession.objects.bulk_create"],
+    # When worker and beat were last seen, likewise.
     "portal/heartbeats.py": ["Heartbeat.objects.bulk_create"],
     # Sets how long the questions that follow may take.
     "portal/metrics/standing.py": ["connection.cursor", "cursor.execute"],
