@@ -93,11 +93,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Allauth lets whoever has neither password nor second factor pass; we do not: their
-        sign-in must be fresh instead. `accounts` stands for the portal's own acts.
+        sign-in must be fresh instead. Of the portal's own acts nobody asks here.
         """
         request = allauth_context.request
         if can_reauthenticate(request):
-            return app == "accounts" or super().is_reauthentication_required(app=app, **kwargs)
+            return super().is_reauthentication_required(app=app, **kwargs)
         if not signed_in_recently(request):
             raise ReauthenticationRequired
         return False

@@ -6,11 +6,9 @@ from functools import wraps
 from typing import Any
 
 from allauth.account import app_settings
-from allauth.account.adapter import get_adapter
-from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.login import get_authentication_records
-from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from allauth.core.exceptions import ReauthenticationRequired
+from allauth.mfa.utils import is_mfa_enabled
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 
@@ -24,27 +22,31 @@ def fresh_sign_in_required(view: View) -> View:
     minutes: having signed in is not enough, however lately.
 
     Fails closed for somebody who has neither (who signs in with an institution only): then the
-    sign-in itself must be that fresh. See AccountAdapter.is_reauthentication_required.
+    sign-in itself must be that fresh. AccountAdapter.is_reauthentication_required is the same for
+    allauth's own pages.
     """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return reauthentication_required(view, app="accounts")(request, *args, **kwargs)
+        if not is_fresh(request):
+            raise ReauthenticationRequired
+        return view(request, *args, **kwargs)
 
     return login_required(guarded)
 
 
 def is_fresh(request: HttpRequest) -> bool:
     """Whether a view behind `fresh_sign_in_required` would let this request in."""
-    try:
-        return not is_reauthentication_required(request, app="accounts")
-    except ReauthenticationRequired:
-        return False
+    return signed_in_recently(request, again=can_reauthenticate(request))
 
 
-def signed_in_recently(request: HttpRequest) -> bool:
-    """Whether this session's last step of signing in is fresh enough."""
-    records = get_authentication_records(request, request.user)
+def signed_in_recently(request: HttpRequest, *, again: bool = False) -> bool:
+    """Whether this session's last step of signing in, or of doing so `again`, is fresh enough."""
+    records = [
+        record
+        for record in get_authentication_records(request, request.user)
+        if record.get("reauthenticated") or not again
+    ]
     return bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
 
 
@@ -56,4 +58,5 @@ def institutions_proved(request: HttpRequest, user: User) -> set[tuple[str, str]
 
 def can_reauthenticate(request: HttpRequest) -> bool:
     """Whether there is a password or second factor to ask for."""
-    return bool(get_adapter(request).get_reauthentication_methods(request.user))
+    user = request.user
+    return user.is_authenticated and (user.has_usable_password() or is_mfa_enabled(user))
