@@ -209,7 +209,12 @@ def standing_of(freeze: Freeze) -> tuple[str, str]:
 
 
 def standing_freezes() -> list[Freeze]:
-    """What every staff page tells of, in one statement, the widest and the latest first."""
+    """What every staff page tells of, in one statement, the widest and the latest first.
+
+    Mostly there is none, and to ask only that is far less work than to put the whole together.
+    """
+    if not in_force().exists():
+        return []
     order = list(LEVELS)
     found = list(with_names(in_force()).order_by("-placed_at")[:MOST_NAMED])
     for freeze in found:
