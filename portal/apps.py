@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.core.checks import Tags, register
 
+from portal.celery import app as celery_app
 from portal.checks import check_deployment, check_doorbell
 
 
@@ -15,6 +16,9 @@ class PortalConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
+        # Tasks are this Celery's. Made here rather than in `portal` itself: the sandbox, `make
+        # reset` and others that are no Django need not load it.
+        celery_app.set_default()
         register(check_doorbell)
         register(check_deployment, Tags.security, deploy=True)
         # The collector is spared looking at it time and again. Celery has it look at everything

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import NoReturn
 
 from portal import embedded
-from portal.run import environment, health, ports, welcome
+from portal.run import environment, ports, welcome
 from portal.run.environment import DATA, ROOT
 from portal.run.processes import NODES, Processes, commands
 
@@ -56,6 +56,9 @@ def _serve(env: dict[str, str], web: int, sandbox: int) -> int:
 
 def _announce(processes: Processes, portal: str, sandbox: str) -> None:
     """Runs beside the processes: the welcome when all are healthy, the end if they are not."""
+    # Speaks to the broker and takes longest to load, so it is loaded beside the processes, too.
+    from portal.run import health  # noqa: PLC0415 - as above
+
     missing = health.missing_after(
         {
             "web": lambda: health.answers(f"{portal}/readyz"),
