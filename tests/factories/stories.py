@@ -10,6 +10,7 @@ from portal.applications.services import (
     start_application,
     submit_application,
 )
+from portal.applications.services.submitting import snapshot_sha256
 from portal.audit.services import System
 from portal.credentials.models import Credential, Grant
 from portal.credentials.services import (
@@ -28,12 +29,15 @@ from portal.reviews.services import (
     take_application,
 )
 from tests.factories.accounts import UserFactory
+from tests.factories.applications import ApplicationFactory
 from tests.factories.programs import (
     AgreementVersionFactory,
     CapabilityFactory,
     ModelReleaseFactory,
     RolloutPhaseFactory,
+    SignatureFactory,
 )
+from tests.factories.reviews import ReviewFactory
 
 STANDARD, ELEVATED, CRITICAL = "model:infer", "cyber:triage", "cyber:exploit-analysis"
 TIERS = {STANDARD: "standard", ELEVATED: "elevated", CRITICAL: "critical"}
@@ -134,6 +138,37 @@ def reviewed(*, times=2, **given):
     return application
 
 
+def found_good(*, times=2, phase=None, by=None, scopes=(STANDARD,), organization=None):
+    """As reviewed() leaves it, without the way there: for whoever looks at what comes after."""
+    phase, by = phase or open_phase(), by or UserFactory()
+    agreement = current_agreement(phase.release)
+    SignatureFactory(agreement=agreement, user=by)
+    now = timezone.now()
+    application = ApplicationFactory(
+        phase=phase,
+        applicant=by,
+        organization=organization,
+        status="in_review",
+        scopes=list(scopes),
+        answers={"purpose": "Triage of alerts."},
+        version=1,
+        submitted_at=now,
+    )
+    snapshot = {
+        "answers": [],
+        "scopes": application.scopes,
+        "organization": organization.name if organization else "",
+        "agreement": {"number": agreement.number, "sha256": agreement.sha256},
+        "prepared_at": now.isoformat(timespec="seconds"),
+    }
+    revision = application.revisions.create(
+        number=1, snapshot=snapshot, sha256=snapshot_sha256(snapshot), submitted_by=by
+    )
+    for _ in range(times):
+        ReviewFactory(revision=revision, reviewer=reviewer())
+    return application
+
+
 def approve(application, *, by=None, scopes=None):
     return approve_application(
         application_id=application.pk,
@@ -169,7 +204,7 @@ def accept(application, *, by=None):
 
 def opened(**given) -> Grant:
     """Approved, its grant activating: a row no worker has seen."""
-    return Grant.objects.get(application=approve(reviewed(**given)))
+    return Grant.objects.get(application=approve(found_good(**given)))
 
 
 def ready(**given) -> Credential:

@@ -4,6 +4,7 @@ import pytest
 
 from portal.applications.timeline import SHOWN, entries_for
 from portal.audit.presenters import PRESENTERS
+from portal.credentials.services import issue_credential
 from portal.reviews.services import declare_conflict
 from tests.factories import stories
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
@@ -34,8 +35,9 @@ def test_reviews_and_conflicts_happen_and_are_not_told():
 
 
 def test_colleagues_and_the_system_are_told_apart():
-    slot = stories.ready()
-    application = slot.grant.application
+    application = stories.approve(stories.reviewed())
+    issue_credential(grant_id=application.grant.pk, by=stories.WORKER)
+    slot = application.grant.credentials.get()
     partner = OrganizationFactory()
     colleague = UserFactory()
     for person in (application.applicant, colleague):
