@@ -11,10 +11,16 @@ from portal import prepared
 
 def statements(client, path):
     """Ask for the page, which must be there, and return how many statements it took."""
+    return answered(client, path)[1]
+
+
+def answered(client, path):
+    """The same, with the answer before it."""
     client.get(path)  # what is kept between requests is kept now
     with CaptureQueriesContext(connection) as captured:
-        assert client.get(path).status_code == 200
-    return len(captured)
+        answer = client.get(path)
+    assert answer.status_code == 200
+    return answer, len(captured)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from portal.applications.enums import ApplicationStatus
 from portal.credentials import secrets
 from portal.credentials.enums import CredentialStatus, GrantStatus
 from portal.credentials.models import Credential, Grant
+from portal.programs.models import Capability
 from tests.factories.applications import ApplicationFactory
 
 
@@ -36,15 +37,18 @@ class GrantFactory(factory.django.DjangoModelFactory):
     @factory.post_generation
     def capabilities(self, create, extracted, **kwargs):
         """Its release knows every scope; a key of any other counts as critical."""
-        known = self.phase.release.capabilities
-        for scope in self.scopes if create else ():
-            known.get_or_create(scope=scope, defaults={"name": scope, "tier": "standard"})
+        release = self.phase.release
+        plain = {"release": release, "tier": "standard"}
+        new = [Capability(scope=scope, name=scope, **plain) for scope in self.scopes]
+        if create:
+            Capability.objects.bulk_create(new, ignore_conflicts=True)
 
     @factory.post_generation
     def membership(self, create, extracted, **kwargs):
         """Whoever holds a grant for an organisation belongs to it."""
         if create and self.organization:
-            Membership.objects.get_or_create(user=self.holder, organization=self.organization)
+            place = Membership(user=self.holder, organization=self.organization)
+            Membership.objects.bulk_create([place], ignore_conflicts=True)
 
 
 class CredentialFactory(factory.django.DjangoModelFactory):

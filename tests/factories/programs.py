@@ -38,9 +38,16 @@ class CapabilityFactory(factory.django.DjangoModelFactory):
     tier = "standard"
 
     @classmethod
-    def _create(cls, model_class, release, scope, **given):
+    def _create(cls, model_class, **given):
         """GrantFactory may have made it as something harmless."""
-        return model_class.objects.update_or_create(release=release, scope=scope, defaults=given)[0]
+        known = ["release", "scope"]
+        (capability,) = model_class.objects.bulk_create(
+            [model_class(**given)],
+            update_conflicts=True,
+            unique_fields=known,
+            update_fields=[name for name in given if name not in known],
+        )
+        return capability
 
 
 class RolloutPhaseFactory(factory.django.DjangoModelFactory):

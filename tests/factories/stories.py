@@ -70,8 +70,8 @@ def open_phase(**fields):
     phase = RolloutPhaseFactory(
         **{"release": release, "opens_at": now - timedelta(days=1), **fields}
     )
-    phase.capabilities.set(
-        CapabilityFactory(release=release, scope=scope, tier=tier) for scope, tier in TIERS.items()
+    phase.capabilities.add(
+        *[CapabilityFactory(release=release, scope=each, tier=tier) for each, tier in TIERS.items()]
     )
     AgreementVersionFactory(release=release)
     Question.objects.create(

@@ -73,7 +73,7 @@ class Asked:
 
 def ask_everything(person):
     """Everything, by a person who has just signed in; None is nobody."""
-    client = signed_in(person)
+    client = _known(person)
     things = {part: name for part, (name, _) in things_and_owners().items()}
     return [
         _ask(client, method, name, filled(name, route, things))
@@ -84,7 +84,7 @@ def ask_everything(person):
 
 def ask_the_admin(superuser):
     """The admin's pages, and what its buttons do; Django's own pages are not sent anything."""
-    client, found = signed_in(superuser), []
+    client, found = _known(superuser), []
     for name, route in addresses():
         if route.startswith("admin/"):
             found.append(_ask(client, "GET", name, filled(name, route, {})))
@@ -97,9 +97,7 @@ def ask_for_ones_own():
     """What belongs to somebody, by all to whom something here belongs, until one is let in."""
     found = things_and_owners()
     things = {part: name for part, (name, _) in found.items()}
-    clients = [
-        signed_in(owner) for owner in {owner.pk: owner for _, owner in found.values()}.values()
-    ]
+    clients = [_known(owner) for owner in {owner.pk: owner for _, owner in found.values()}.values()]
     return [
         answer
         for name, route in addresses()
@@ -141,6 +139,13 @@ def signed_in(person):
         session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
         session["account_authentication_methods_user"] = str(person.pk)
         session.save()
+    return client
+
+
+def _known(person):
+    """The same, in a session that is noted already: what each page writes is taken back."""
+    client = signed_in(person)
+    client.get("/.well-known/security.txt")
     return client
 
 
