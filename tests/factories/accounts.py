@@ -8,6 +8,7 @@ import factory
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.db import connection
 from django.utils import timezone
 
 from accounts.enums import MemberRole
@@ -27,6 +28,15 @@ def _hashed_by(_hasher):
     return make_password(PASSWORD)
 
 
+@cache
+def _permission(_database, name):
+    """Its number, which stays what `migrate` made it."""
+    from django.contrib.auth.models import Permission  # noqa: PLC0415 - apps are ready by now
+
+    app, codename = name.split(".")
+    return Permission.objects.get(content_type__app_label=app, codename=codename).pk
+
+
 class UserFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = User
@@ -38,13 +48,9 @@ class UserFactory(factory.django.DjangoModelFactory):
     @factory.post_generation
     def permissions(self, create, given, **kwargs):
         """UserFactory(permissions=["gateway.manage_gateways"]) is staff who may do just that."""
-        from django.contrib.auth.models import Permission  # noqa: PLC0415 - apps are ready by now
-
-        for name in given or ():
-            app, codename = name.split(".")
-            self.user_permissions.add(
-                Permission.objects.get(content_type__app_label=app, codename=codename)
-            )
+        if given:
+            database = connection.settings_dict["NAME"]
+            self.user_permissions.add(*[_permission(database, name) for name in given])
 
 
 class PersonFactory(UserFactory):

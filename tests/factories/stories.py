@@ -20,7 +20,7 @@ from portal.credentials.services import (
     request_credential,
 )
 from portal.programs.models import Question
-from portal.programs.selectors import current_agreement
+from portal.programs.selectors import current_agreement, highest_tier
 from portal.programs.services import sign_agreement
 from portal.reviews.services import (
     approve_application,
@@ -130,10 +130,11 @@ def review(application, *, by=None, recommendation="approve"):
     )
 
 
-def reviewed(*, times=2, **given):
-    """In review, with enough recommendations for any tier."""
+def reviewed(*, times=None, **given):
+    """In review, with as many recommendations as the riskiest of its scopes needs."""
     application = in_review(**given)
-    for _ in range(times):
+    tier = highest_tier(application.phase.release, application.scopes)
+    for _ in range(application.phase.reviewers_needed(tier) if times is None else times):
         review(application)
     return application
 
