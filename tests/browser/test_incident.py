@@ -105,7 +105,6 @@ def contain(page, clinic):
     page.get_by_role("link", name="Contain first…").click()
     page.get_by_role("button", name="Contain these keys").click()
     heading(page, "2 keys contained: refused, not revoked")
-    look(page)
     page.goto("/admin/")
     expect(page.get_by_text("1 contained case waits for a decision.")).to_be_visible()
 

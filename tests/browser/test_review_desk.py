@@ -1,6 +1,5 @@
 """The desk and one file in a real browser: every page looked at; decided by keyboard alone."""
 
-import pytest
 from playwright.sync_api import expect
 
 from portal.applications.enums import ApplicationStatus as S
@@ -8,7 +7,7 @@ from portal.applications.services import save_answers, send_message, submit_appl
 from portal.audit.models import Event
 from portal.reviews.admin import ReviewDesk
 from portal.reviews.services import request_changes, take_application
-from tests.browser.watching import look, sign_in
+from tests.browser.watching import look, look_each_way, sign_in
 from tests.factories import stories
 from tests.factories.reviews import staff
 from tests.factories.stories import ELEVATED, again
@@ -40,14 +39,12 @@ def resubmitted():
     return again(application)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
-def test_the_desk_and_a_file(open_page, width, scheme):
+def test_the_desk_and_a_file(page):
     application = resubmitted()
-    page = open_page(width=width, scheme=scheme)
     sign_in(page, staff("decider"))
     for url in ("/admin/", QUEUE, f"{QUEUE}{application.ref}/change/"):
         page.goto(url)
-        look(page)
+        look_each_way(page, (1280, "light"), (320, "dark"))
 
 
 def test_every_question_of_the_desk_and_the_log(open_page):

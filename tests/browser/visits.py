@@ -1,7 +1,7 @@
 """Who is given which page, at which thing of the demo: searched for, address by address."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -33,11 +33,12 @@ class Visit:
 
 def find_visits(names: Iterable[str], people: Iterable[Person]) -> tuple[list[Visit], set[str]]:
     """One visit for each of the names, and those whose addresses give nobody a page."""
-    session = cache(session_of)
+    session, belongings = cache(session_of), cache(_belongings)
     found, none = [], set()
     for name, route in _routes():
         if name in names:
-            tries = (Visit(name, to, session(who)) for who, to in _candidates(name, route, people))
+            asked = _candidates(name, route, people, belongings)
+            tries = (Visit(name, to, session(who)) for who, to in asked)
             visit = next(filter(_is_page, tries), None)
             found += [visit] if visit else []
             none |= set() if visit else {name}
@@ -59,14 +60,19 @@ def _is_page(visit: Visit) -> bool:
     return answer.status_code in {200, 401} and answer["Content-Type"].startswith("text/html")
 
 
-def _candidates(name: str, route: str, people: Iterable[Person]) -> Iterator[tuple[Person, str]]:
+def _candidates(
+    name: str,
+    route: str,
+    people: Iterable[Person],
+    belongings: Callable[[Person], list[dict[str, str]]],
+) -> Iterator[tuple[Person, str]]:
     thing = re.match(r"admin/(\w+)/(\w+)/<path:object_id>", route)
     for person in people:
         if thing:
             for public_id in _ids(*thing.groups()):
                 yield person, filled(name, route.replace("<path:object_id>", public_id), {})
         else:
-            for things in _belongings(person):
+            for things in belongings(person):
                 yield person, filled(name, route, things)
 
 
@@ -86,7 +92,7 @@ def _ids(app_label: str, model_name: str) -> list[str]:
     return [quote(str(getattr(thing, own))) for thing in few]
 
 
-def _belongings(person: Person) -> Iterator[dict[str, str]]:
+def _belongings(person: Person) -> list[dict[str, str]]:
     """For every kind of reference in a route one of the person's own, as far as there are any."""
     mail = next(iter(mails()))
     common = {"slug": RELEASE["slug"], "name": mail.name, "kid": "0" * 16}
@@ -94,16 +100,16 @@ def _belongings(person: Person) -> Iterator[dict[str, str]]:
     common["cases"] = "CASE-000000"
     common |= dict.fromkeys(("organizations", "user_ref", "invitations"), "nothing")
     if person is None:
-        yield common
-        return
+        return [common]
     common |= _account(person) | _stopped(person)
-    yield common
+    found = [common]
     for application in Application.objects.filter(applicant=person):
         own = dict.fromkeys(("applications", "offers"), application.ref)
         if grant := getattr(application, "grant", None):
             key = grant.credentials.order_by("-pk").first()
             own |= {"grants": grant.ref, "kid": key.kid if key else common["kid"]}
-        yield common | own
+        found.append(common | own)
+    return found
 
 
 def _stopped(person: User) -> dict[str, str]:

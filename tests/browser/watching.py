@@ -72,35 +72,38 @@ def become(page: Page, client: Client) -> None:
 
 def assert_accessible(page: Page, **options: object) -> None:
     """axe finds nothing, by any of its rules unless the options name some."""
-    if page.evaluate("typeof axe") == "undefined":
+    run = "options => typeof axe !== 'undefined' && axe.run(options)"
+    options = {**_OPTIONS, **options}
+    found = page.evaluate(run, options)
+    if not found:
         page.evaluate(_AXE.axe_script)
-    found = AxeResults(page.evaluate("options => axe.run(options)", {**_OPTIONS, **options}))
+        found = page.evaluate(run, options)
+    found = AxeResults(found)
     assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
 
 
-# Whatever reaches beyond the right edge, except within a frame that scrolls by itself.
-_STICKING_OUT = """() => {
+# How wide the page is; whatever reaches beyond the right edge, except within a frame that scrolls
+# by itself; links that are a whole card but lie over the whole page, not over the nearest box.
+_MEASURED = """() => {
   const framed = (element) => element && (
     /auto|scroll/.test(getComputedStyle(element).overflowX) || framed(element.parentElement));
-  return [...document.body.querySelectorAll("*")]
-    .filter((element) => element.checkVisibility({visibilityProperty: true}))
+  const sticking_out = [...document.body.querySelectorAll("*")]
     .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+    .filter((element) => element.checkVisibility({visibilityProperty: true}))
     .filter((element) => !framed(element.parentElement) && !element.closest(".visually-hidden"))
     .map((element) => element.outerHTML.slice(0, 120));
+  const over_all = [...document.querySelectorAll(".cover")]
+    .filter((link) => link.offsetParent === document.body).map((link) => link.textContent.trim());
+  return [document.documentElement.scrollWidth, sticking_out, over_all];
 }"""
-
-
-# A link that is a whole card lies over the nearest box that holds it: never over the whole page.
-_OVER_ALL = """() => [...document.querySelectorAll(".cover")]
-  .filter((link) => link.offsetParent === document.body).map((link) => link.textContent.trim())"""
 
 
 def assert_fits(page: Page) -> None:
     """The page does not scroll sideways, and nothing is cut off at its edge or lies over all."""
-    wide = page.evaluate("document.documentElement.scrollWidth")
+    wide, sticking_out, over_all = page.evaluate(_MEASURED)
     assert wide <= page.viewport_size["width"], f"{page.url} is {wide} px wide"
-    assert page.evaluate(_STICKING_OUT) == [], page.url
-    assert page.evaluate(_OVER_ALL) == [], page.url
+    assert sticking_out == [], page.url
+    assert over_all == [], page.url
 
 
 def keep_axe(page: Page) -> None:
@@ -117,6 +120,14 @@ def look(page: Page, **options: object) -> None:
         page.screenshot(path=Path(folder) / file, full_page=True)
     assert_fits(page)
     assert_accessible(page, **options)
+
+
+def look_each_way(page: Page, *ways: tuple[int, str]) -> None:
+    """At each of these widths, in the colour scheme that goes with it; the last one stays."""
+    for width, scheme in ways:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        look(page)
 
 
 def look_every_way(page: Page) -> None:
