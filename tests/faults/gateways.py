@@ -10,6 +10,8 @@ from urllib.parse import urlencode, urlsplit
 from portal.credentials.services import revoke_credential
 from tests.processes import until
 
+PACE = 0.01  # seconds between two rounds of whoever asks without end
+
 
 class Gateway:
     """Asks both doors over one kept connection, which one of the web processes has taken."""
@@ -55,7 +57,7 @@ def under_load(gateways, token, doomed):
     said, enough = {"good": Counter(), "dead": Counter()}, threading.Event()
 
     def ask_without_end(gateway):
-        while not enough.is_set():
+        while not enough.wait(PACE):
             for key, of in ((token, "good"), (dead, "dead")):
                 said[of][gateway.introspect(key)] += 1
                 said[of][gateway.authorize(key)] += 1

@@ -18,7 +18,7 @@ from tests.processes import portal_environment, until, web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENT = 8  # seconds for one answer: the doors give up on a silent server after three
-MANY = 40
+MANY = 10
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ from tests.journeys.offline import (
 )
 from tests.processes import free_port, until
 
+PACE = 0.02  # seconds between two calls of whoever calls without end
 GIVEN_BACK = 12.0  # seconds: the status list is kept for five here and for five at a gateway
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -220,7 +221,7 @@ def test_a_signing_key_is_replaced_under_traffic(world):
         until(all_say(gateways, dead, 401), SOON)
 
         def traffic(address):
-            while not over.is_set():
+            while not over.wait(PACE):
                 said.append(call(address, tokens[-1]))
                 wrongly.append(call(address, dead))
 
