@@ -192,10 +192,7 @@ class Worker:
         command += ["--hostname", self.name, "--concurrency", str(concurrency)]
         command += ["--loglevel", "warning", "--queues", queues]
         command += ["--without-gossip", "--without-mingle", *(["--beat"] if beat else [])]
-        # What Celery has Django check first is not of this database or broker, and takes as long
-        # as all the rest of its start; tests/unit/test_checks.py has it checked.
-        env = {**(env or portal_environment()), "CELERY_SKIP_CHECKS": "1"}
-        self.running = start(command, env)
+        self.running = start(command, env or portal_environment())
         until(self.answers)
 
     def answers(self) -> bool:

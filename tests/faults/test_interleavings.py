@@ -70,7 +70,7 @@ class Scene:
             issue_credential(grant_id=self.grant.pk, by=stories.WORKER)
         if birth == "use":
             self.new = rotate_credential(kid=self.key.kid, by=holder)[1].token
-        self.other = stories.reviewed(phase=self.grant.phase, times=1)
+        self.other = stories.found_good(phase=self.grant.phase, times=1)
         self.responder, self.second, self.manager, self.decider = people
         person = Selector(person=self.holder.ref)
         self.case = preview_revocation(

@@ -89,7 +89,7 @@ def test_fifty_claims_at_once_over_http_show_one_key(concurrently):
 
 def test_two_approvals_for_the_last_place(concurrently):
     phase = stories.open_phase(capacity=1)
-    applications = [stories.reviewed(phase=phase, times=1) for _ in range(2)]
+    applications = [stories.found_good(phase=phase, times=1) for _ in range(2)]
     by = [stories.decider(), stories.decider()]
     approved, refused = sorted_by_kind(
         concurrently(
@@ -102,7 +102,7 @@ def test_two_approvals_for_the_last_place(concurrently):
 
 
 def test_two_approvals_of_one_application(concurrently):
-    application = stories.reviewed(times=1)
+    application = stories.found_good(times=1)
     by = [stories.decider(), stories.decider()]
     approved, refused = sorted_by_kind(
         concurrently(*(partial(stories.approve, application, by=each) for each in by))
@@ -112,7 +112,7 @@ def test_two_approvals_of_one_application(concurrently):
 
 
 def test_approving_against_withdrawing(concurrently):
-    application, decider = stories.reviewed(times=1), stories.decider()
+    application, decider = stories.found_good(times=1), stories.decider()
     withdraw = partial(
         withdraw_application, application_id=application.pk, by=application.applicant
     )

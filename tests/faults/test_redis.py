@@ -91,7 +91,7 @@ def test_the_portal_goes_on_and_the_worker_finds_its_way_back(broker, worker, fa
     break_it, mend_it = FAULTS[fault]
     phase = stories.open_phase()
     (dying, its_token), (_living, other_token) = (stories.claimed(phase=phase) for _ in range(2))
-    application, decider = stories.reviewed(phase=phase, times=1), stories.decider()
+    application, decider = stories.found_good(phase=phase, times=1), stories.decider()
     worker.start()
     with web("portal.wsgi:application", portal_environment()) as address:
         door = Door(address, phase.release)

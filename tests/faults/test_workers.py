@@ -86,7 +86,7 @@ def messages_waiting():
 
 
 def test_a_worker_killed_between_approval_and_issue_is_made_up_for(worker):
-    application, decider = stories.reviewed(times=1), stories.decider()
+    application, decider = stories.found_good(times=1), stories.decider()
     worker.start()
     worker.freeze()  # its read is outstanding: what is rung now may end in a dead hand
     grant = stories.approve(application, by=decider).grant
@@ -167,7 +167,7 @@ def at_once():
 
 def test_with_a_broker_that_never_answers_approving_and_revoking_stay_quick(worker, monkeypatch):
     key, token = stories.claimed()
-    application, decider = stories.reviewed(times=1), stories.decider()
+    application, decider = stories.found_good(times=1), stories.decider()
     responder = stories.responder()
     case = preview_revocation(
         selector=Selector(kids=key.kid), reason="incident", note="", by=responder
@@ -243,7 +243,7 @@ def broker(tmp_path, monkeypatch):
 
 def test_a_broker_that_is_down_holds_nobody_up_and_all_is_finished_when_it_is_back(broker, worker):
     (one, its_token), (many, their_token), (last, _token) = (stories.claimed() for _ in range(3))
-    application = stories.reviewed(times=1)
+    application = stories.found_good(times=1)
     with web("portal.wsgi:application", portal_environment()) as address:
         portal = SimpleNamespace(address=address)
         decider, responder = (

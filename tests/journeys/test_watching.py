@@ -112,7 +112,7 @@ def test_the_id_of_a_request_is_found_in_the_worker_s_log_and_the_worker_in_the_
 ):
     monkeypatch.setenv("METRICS_TOKEN", TOKEN)
     monkeypatch.setenv("LOG_FORMAT", "json")
-    application = stories.reviewed(times=1)
+    application = stories.found_good(times=1)
     worker.start()
     with web("portal.wsgi:application", portal_environment()) as address:
         decider = story.staff(SimpleNamespace(address=address), "decider")
