@@ -167,7 +167,7 @@ def test_a_question_that_cannot_be_asked_is_told(desk, given, told):
     assert not RolloutPhase.objects.exists()
 
 
-@pytest.mark.parametrize("said", [61, 1999, 10**9])
+@pytest.mark.parametrize("said", [61, 10**9])
 def test_more_forms_than_anybody_fills_in_are_not_built(desk, said):
     release = ModelReleaseFactory()
     given = phase_data(release, CapabilityFactory(release=release))
