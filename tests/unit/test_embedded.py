@@ -46,8 +46,14 @@ def nothing_given():
 
 @pytest.fixture(scope="module")
 def built(nothing_given, tmp_path_factory):
-    """A home whose engines were built, started and ended: building takes longest by far."""
+    """A home whose engines were built, started and ended: building takes longest by far.
+
+    An earlier build of it was interrupted.
+    """
     home = tmp_path_factory.mktemp("built") / "data"
+    beside = embedded.private(home) / "postgres.new"
+    beside.mkdir()
+    (beside / "PG_VERSION").write_text("18\n")
     with embedded.servers(home):
         pass
     return home
@@ -181,13 +187,10 @@ def test_what_the_environment_gives_is_not_started(bare, monkeypatch):
         assert urls == {}
 
 
-def test_recovers_from_a_build_that_was_interrupted(bare):
-    beside = embedded.private(bare) / "postgres.new"
-    beside.mkdir()
-    (beside / "PG_VERSION").write_text("18\n")
-    with embedded.servers(bare) as urls:
-        assert ask(urls["DATABASE_URL"]) == 1
-    assert not beside.exists()
+def test_recovers_from_a_build_that_was_interrupted(built, running):
+    _home, urls = running
+    assert ask(urls["DATABASE_URL"]) == 1
+    assert not (built / "postgres.new").exists()
 
 
 def test_a_stale_process_id_that_now_belongs_to_another_does_not_matter(home):
