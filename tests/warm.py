@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NoReturn, TypeAlias
 
-from portal.embedded import die_with_parent, tie
+from portal.embedded import tie
 
 Output: TypeAlias = IO[str] | None  # our own where it is None
 HERE = Path(__file__).resolve().parent.parent
@@ -132,13 +132,12 @@ class Forked:
 
 @functools.cache
 def _forge() -> socket.socket:
-    """The way to the process that forks; it ends with this one."""
+    """The way to the process that forks; it ends when this one has, and nobody can ask any more."""
     ours, theirs = socket.socketpair()
     running = subprocess.Popen(
         [sys.executable, "-m", "tests.warm", str(theirs.fileno())],
         cwd=HERE,
         pass_fds=[theirs.fileno()],
-        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one system call
     )
     theirs.close()
 
