@@ -14,12 +14,19 @@ from hypothesis import HealthCheck, settings
 from portal.gateway import limits
 from tests import copies
 from tests.emptying import empty_database
+from tests.order import dealt
 from tests.processes import worker  # noqa: F401 - a fixture
 from tests.world import committed_world, world  # noqa: F401 - fixtures
 
 # A busy machine is slow, which is no fault of what is tried.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if shared := getattr(config, "workerinput", None):
+        items[:] = dealt(items, shared["workercount"])
 
 
 @pytest.hookimpl(trylast=True)
