@@ -91,19 +91,25 @@ def test_what_postgresql_refuses_is_no_answer():
     assert DOUBLE.row("3") == (6, "3")
 
 
-def test_a_connection_of_an_event_loop_that_is_gone_is_left_alone(monkeypatch):
-    """Under a loop Django keeps another connection for the thread; a browser's driver runs one."""
+def test_a_connection_of_an_event_loop_that_is_gone_is_left_alone(monkeypatch, concurrently):
+    """Under a loop Django keeps another connection for the thread; a browser's driver runs one.
+
+    In a thread of its own, for such a driver's loop may be running in this one.
+    """
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
     async def under_a_loop():
         assert DOUBLE.row("1") == (2, "1")
         connection.connection.close()  # and Django is not told
 
-    number = connection_number()
-    connection.close()
-    asyncio.run(under_a_loop())
-    for _ in range(2):
-        assert DOUBLE.row("21") == (42, "21")
-    assert connection_number() > number
-    with transaction.atomic():
-        assert DOUBLE.row("4") == (8, "4")
+    def before_and_after_it():
+        number = connection_number()
+        connection.close()
+        asyncio.run(under_a_loop())
+        for _ in range(2):
+            assert DOUBLE.row("21") == (42, "21")
+        assert connection_number() > number
+        with transaction.atomic():
+            assert DOUBLE.row("4") == (8, "4")
+
+    assert concurrently(before_and_after_it) == [None]
