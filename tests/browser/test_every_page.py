@@ -10,6 +10,7 @@ import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.mfa.webauthn.internal.auth import WebAuthn
+from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.mail import EmailMessage, get_connection
 from django.utils import timezone
@@ -43,7 +44,7 @@ from tests.factories.credentials import GrantFactory, make_live_key
 from tests.factories.freezes import place
 from tests.factories.programs import ModelReleaseFactory, RolloutPhaseFactory
 
-pytestmark = pytest.mark.usefixtures("peopled")
+pytestmark = pytest.mark.usefixtures("peopled", "short_lists")
 
 # Each test takes the names that none before it took.
 PARTS = {
@@ -113,6 +114,15 @@ def peopled(committed_world, django_db_blocker):
         OutgoingMail.objects.filter(pk=OutgoingMail.objects.first().pk).update(
             dead_at=timezone.now(), attempts=5, last_error="SMTPServerDisconnected"
         )
+
+
+@pytest.fixture(scope="module")
+def short_lists():
+    """A dozen rows and the way to the next: test_lists.py looks at all there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for model_admin in admin.site._registry.values():
+            patch.setattr(model_admin, "list_per_page", 12)
+        yield
 
 
 def _stop_things(by):
