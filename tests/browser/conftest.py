@@ -9,8 +9,10 @@ Where there is no Chromium these tests are skipped, except in CI, where that is 
 PICTURES=<folder> keeps a picture of every page that is looked at.
 """
 
+import asyncio
 import os
 import shutil
+from asyncio.events import _set_running_loop
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,21 +50,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def launched() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """The browser, and the event loop that its driver leaves marked as running in this thread."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if not found and os.environ.get("CI"):
         pytest.fail("CI has no Chromium: set CHROMIUM or put `chromium` on the PATH.")
     if not found:
         pytest.skip("NO BROWSER TESTS: set CHROMIUM or put `chromium` on the PATH.")
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright leaves its event loop marked as running in this thread. Django would then
-        # refuse the test's own queries, though nothing here is called from a coroutine, and it
-        # opens a second connection, which must be closed before the database can be dropped.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield browser
+        loop = asyncio.get_running_loop()
+        _set_running_loop(None)
+        yield browser, loop
+        _set_running_loop(loop)
         browser.close()
-        connections.close_all()
+    _set_running_loop(None)
+
+
+@pytest.fixture
+def chromium(
+    launched: tuple[Browser, asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Browser]:
+    """Marked for as long as a test has the browser: others may want to run a loop of their own."""
+    browser, loop = launched
+    # Django would refuse the test's own queries under a loop, though nothing here is called from a
+    # coroutine, and it opens a second connection, which must be closed before the database can be
+    # dropped.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    _set_running_loop(loop)
+    yield browser
+    connections.close_all()
+    _set_running_loop(None)
 
 
 @pytest.fixture
