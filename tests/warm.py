@@ -82,6 +82,10 @@ LIBRARIES = [
 ]
 
 
+# What is told by these has to be there before anything is imported.
+PLAINLY = {"PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}
+
+
 def can_start(command: list[str], env: Mapping[str, str], cwd: Path | None = None) -> bool:
     """Whether it is one of ours, begun in our folder. Coverage wants to see each from its start."""
     ours = command[:1] == [sys.executable] and command[1:3] in (
@@ -89,8 +93,11 @@ def can_start(command: list[str], env: Mapping[str, str], cwd: Path | None = Non
         ["-m", "granian"],
     )
     ours = ours or command[:2] == [sys.executable, "manage.py"]
-    plain = not {"PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"} & {*env}
-    return ours and plain and cwd is None and sys.platform == "linux"
+    return ours and not PLAINLY & {*env} and cwd is None and sys.platform == "linux"
+
+
+def without_plainly(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name not in PLAINLY}
 
 
 # --- Here, beside the tests ----------------------------------------------------------------------
@@ -137,6 +144,7 @@ def _forge() -> socket.socket:
     running = subprocess.Popen(
         [sys.executable, "-m", "tests.warm", str(theirs.fileno())],
         cwd=HERE,
+        env=without_plainly(os.environ),
         pass_fds=[theirs.fileno()],
     )
     theirs.close()

@@ -29,9 +29,14 @@ def test_a_port_that_was_given_is_given_to_nobody_else():
     assert free_port() != port
 
 
+def forkable(**more):
+    """Where coverage is counted, too."""
+    return warm.without_plainly(portal_environment(**more))
+
+
 def test_a_process_that_is_forked_ends_and_speaks_as_any_other(monkeypatch):
     monkeypatch.setenv("LANGUAGE_OF_THE_TEST", "none")
-    env = portal_environment(SAID_TO_IT="this")
+    env = forkable(SAID_TO_IT="this")
     del env["LANGUAGE_OF_THE_TEST"]
     asked = "import os; print(os.environ.get('SAID_TO_IT'), os.environ.get('LANGUAGE_OF_THE_TEST'))"
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c"]
@@ -44,7 +49,7 @@ def test_a_process_that_is_forked_ends_and_speaks_as_any_other(monkeypatch):
 
 def test_a_process_that_is_forked_can_be_killed_and_leaves_none_behind():
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c"]
-    running = start([*command, "import signal; signal.pause()"], portal_environment())
+    running = start([*command, "import signal; signal.pause()"], forkable())
     parent = psutil.Process(running.pid).parent()
     assert running.poll() is None
     kill(running)
@@ -54,6 +59,6 @@ def test_a_process_that_is_forked_can_be_killed_and_leaves_none_behind():
 
 def test_a_process_that_is_forked_ends_when_it_is_told_to():
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c"]
-    with process([*command, "import signal; signal.pause()"], portal_environment()) as running:
+    with process([*command, "import signal; signal.pause()"], forkable()) as running:
         assert running.poll() is None
     assert running.returncode == -signal.SIGTERM
