@@ -1,13 +1,15 @@
 """Acts that need a fresh sign-in: asked for again, and closed to whoever cannot be asked."""
 
 import time
+from contextlib import nullcontext
 
 import pytest
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
+from allauth.core.exceptions import ReauthenticationRequired
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from accounts.reauthentication import fresh_sign_in_required
+from accounts.reauthentication import fresh_sign_in_required, is_fresh
 from tests.factories.accounts import PASSWORD, PersonFactory, UserFactory, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -109,3 +111,21 @@ def test_the_decorator_sends_strangers_to_sign_in():
     request = RequestFactory().get("/access/")
     request.user = AnonymousUser()
     assert guarded(request).url == "/accounts/login/?next=/access/"
+
+
+@pytest.mark.parametrize(
+    ("again", "age", "let_in"),
+    [(False, 0, False), (True, 0, True), (True, 290, True), (True, 301, False)],
+)
+def test_the_decorator_wants_the_password_again_however_lately_it_was_given(again, age, let_in):
+    request = RequestFactory().get("/access/")
+    request.user = PersonFactory()
+    record = {"method": "password", "at": time.time() - age, "reauthenticated": again}
+    request.session = {
+        "account_authentication_methods": [record],
+        "account_authentication_methods_user": str(request.user.pk),
+    }
+    guarded = fresh_sign_in_required(lambda _request: HttpResponse("inside"))
+    assert is_fresh(request) == let_in
+    with nullcontext() if let_in else pytest.raises(ReauthenticationRequired):
+        assert guarded(request).content == b"inside"
