@@ -310,8 +310,8 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# Alone, so that a wrong password is hashed once; permissions come from the class it extends.
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+# Alone, so that a wrong password is hashed once.
+AUTHENTICATION_BACKENDS = ["accounts.backends.Backend"]
 
 # --- Sign-in (allauth) ----------------------------------------------------------------------
 LOGIN_URL = "account_login"
