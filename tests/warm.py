@@ -23,6 +23,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NoReturn, TypeAlias
@@ -169,46 +170,41 @@ def import_libraries() -> None:
 
 def fork_when_asked(asked: socket.socket) -> tuple[list[str], dict[str, str]]:
     """Return in each forked process what it is to be: its command and its environment."""
-    signal.signal(signal.SIGCHLD, _bury)
+    lines: dict[int, socket.socket] = {}  # by process: who is told how it ended
+    signal.signal(signal.SIGCHLD, lambda *_: _tell_how_they_ended(lines))
     while files := socket.recv_fds(asked, 1, 4)[1]:
-        before = os.getpid()
-        if os.fork() == 0:
-            asked.close()
-            tie(signal.SIGTERM, before)
-            return _become(*files)
+        line = socket.socket(fileno=files.pop(0))
+        command, env = json.loads(line.makefile().readline())
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # until it is in `lines`
+        before, child = os.getpid(), os.fork()
+        if child == 0:
+            _become(before, files, [asked, line, *lines.values()])
+            return command, env
+        line.sendall(f"{child}\n".encode())
+        lines[child] = line
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         for file in files:
             os.close(file)
     sys.exit()
 
 
-def _bury(*_signal: object) -> None:
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+def _tell_how_they_ended(lines: dict[int, socket.socket]) -> None:
+    with contextlib.suppress(ChildProcessError):  # there is none left
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            with lines.pop(ended[0]) as line, contextlib.suppress(BrokenPipeError):
+                line.sendall(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())
 
 
-def _become(line: int, *files: int) -> tuple[list[str], dict[str, str]]:
-    """Fork once more: one process does what is asked, and this one tells how it ended."""
+def _become(parent: int, files: list[int], sockets: list[socket.socket]) -> None:
+    """Keep nothing of the process that forks but what it has imported."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with socket.socket(fileno=line) as asking:
-        command, env = json.loads(asking.makefile().readline())
-        before, child = os.getpid(), os.fork()
-        if child:
-            _tell_how_it_ends(asking, child)
-    tie(signal.SIGTERM, before)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    for each in sockets:
+        each.close()
+    tie(signal.SIGTERM, parent)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    return command, env
-
-
-def _tell_how_it_ends(asking: socket.socket, child: int) -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asking.sendall(f"{child}\n".encode())
-    _child, status = os.waitpid(child, 0)
-    with contextlib.suppress(BrokenPipeError):
-        asking.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-    os._exit(0)
 
 
 def run(command: list[str], env: dict[str, str]) -> None:
@@ -223,6 +219,25 @@ def run(command: list[str], env: dict[str, str]) -> None:
         runpy.run_path(command[0], run_name="__main__")
 
 
+def leave(status: object) -> NoReturn:
+    """As the interpreter does, but for taking all there is to pieces: it is shared with the
+    process that forked us, and would first have to be copied.
+    """
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    if not isinstance(status, int | None):
+        sys.stderr.write(f"{status}\n")
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status or 0)
+
+
 if __name__ == "__main__":
     import_libraries()
-    run(*fork_when_asked(socket.socket(fileno=int(sys.argv[1]))))
+    asked_for = fork_when_asked(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        run(*asked_for)
+    except SystemExit as ended:
+        leave(ended.code)
+    leave(0)

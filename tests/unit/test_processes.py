@@ -10,7 +10,6 @@ import psutil
 from portal.run import ports
 from tests import warm
 from tests.processes import (
-    PATIENCE,
     finished,
     free_port,
     kill,
@@ -45,6 +44,14 @@ def test_a_process_that_is_forked_ends_and_speaks_as_any_other(monkeypatch):
     assert (said.returncode, said.stdout, said.stderr) == (0, "this None\n", "")
     said = finished([*command, "import sys; print('No.', file=sys.stderr); sys.exit(3)"], env)
     assert (said.returncode, said.stdout, said.stderr) == (3, "", "No.\n")
+    said = finished([*command, "import sys; sys.exit('No.')"], env)
+    assert (said.returncode, said.stdout, said.stderr) == (1, "", "No.\n")
+    said = finished([*command, "raise KeyError('No.')"], env)
+    assert (said.returncode, said.stderr.splitlines()[-1]) == (1, "KeyError: 'No.'")
+    last = "import atexit, threading; atexit.register(print, 'last'); "
+    last += "threading.Timer(0.1, print, ['first']).start()"
+    said = finished([*command, last], env)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "first\nlast\n", "")
 
 
 def test_a_process_that_is_forked_can_be_killed_and_leaves_none_behind():
@@ -54,7 +61,7 @@ def test_a_process_that_is_forked_can_be_killed_and_leaves_none_behind():
     assert running.poll() is None
     kill(running)
     assert (running.poll(), psutil.pid_exists(running.pid)) == (-signal.SIGKILL, False)
-    parent.wait(timeout=PATIENCE)
+    assert running.pid not in {each.pid for each in parent.children()}
 
 
 def test_a_process_that_is_forked_ends_when_it_is_told_to():
