@@ -1,8 +1,12 @@
 import gc
+from collections.abc import Sequence
+from typing import Any
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
-from django.core.checks import Tags, register
+from django.contrib.admin import autodiscover
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
+from django.core.checks import CheckMessage, Tags, register
 
 from portal.celery import app as celery_app
 from portal.checks import check_deployment, check_doorbell
@@ -27,5 +31,21 @@ class PortalConfig(AppConfig):
         gc.enable()
 
 
-class PortalAdminConfig(AdminConfig):
+class PortalAdminConfig(SimpleAdminConfig):
+    """Staff's pages are loaded by portal.urls. Django's own AdminConfig has worker, beat and each
+    command load them, too, which show none.
+    """
+
     default_site = "portal.site.PortalAdminSite"
+
+    def ready(self) -> None:
+        register(check_dependencies, Tags.admin)
+        register(check_staffs_pages, Tags.admin)
+
+
+def check_staffs_pages(
+    app_configs: Sequence[AppConfig] | None = None, **asked: Any
+) -> Sequence[CheckMessage]:
+    """Django's check of them, which is content with none where they have not been loaded."""
+    autodiscover()
+    return check_admin_app(app_configs, **asked)

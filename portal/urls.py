@@ -6,6 +6,8 @@ from django.urls import include, path
 from portal import gallery, health, landing, throttle, views
 from portal.metrics.views import metrics
 
+admin.autodiscover()
+
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

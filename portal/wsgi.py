@@ -20,3 +20,5 @@ refuse_unsound_doorbell()
 refuse_demo_accounts()
 warn_of_missing_peppers()
 start_noting()
+
+import portal.urls  # noqa: E402, F401 - all pages, so that nobody who comes first waits for them

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import TransactionTestCase, override_settings
 from hypothesis import HealthCheck, settings
 
+import portal.urls  # noqa: F401 - with the admin, whose lists are gone through by many tests
 from portal.gateway import limits
 from tests import copies
 from tests.emptying import empty_database

@@ -8,6 +8,7 @@ import sys
 import pytest
 from celery import current_app
 from django.conf import settings
+from django.core.checks import run_checks
 
 from portal.checks import (
     RULES,
@@ -16,6 +17,7 @@ from portal.checks import (
     check_deployment,
     check_doorbell,
 )
+from portal.credentials.admin_freezes import FreezeAdmin
 from tests.processes import production_environment
 
 SCHEDULE = settings.CELERY_BEAT_SCHEDULE
@@ -106,6 +108,11 @@ def test_nothing_starts_on_unsound_settings(start, tmp_path):
     )
     assert ended.returncode != 0
     assert "portal.E005" in ended.stderr
+
+
+def test_a_fault_of_a_page_of_the_staff_is_told(monkeypatch):
+    monkeypatch.setattr(FreezeAdmin, "ordering", ["nothing of the kind"])
+    assert [error.id for error in run_checks(tags=["admin"])] == ["admin.E033"]
 
 
 @pytest.mark.parametrize(
