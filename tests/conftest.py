@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
-from django.test import TransactionTestCase, override_settings
+from django.test import Client, TransactionTestCase, override_settings
 from hypothesis import HealthCheck, settings
 
 import portal.urls  # noqa: F401 - with the admin, whose lists are gone through by many tests
 from portal.gateway import limits
-from tests import copies
+from tests import clients, copies
 from tests.emptying import empty_database
 from tests.order import dealt
 from tests.processes import worker  # noqa: F401 - a fixture
@@ -57,6 +57,14 @@ def _quick_passwords() -> Iterator[None]:
     """Hash the passwords of people who do not exist a thousand times rather than a million."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PBKDF2PasswordHasher, "iterations", 1_000)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_sign_in() -> Iterator[None]:
+    """Let a test's client sign in by one new session, written once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "_login", clients.login)
         yield
 
 
