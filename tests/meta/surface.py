@@ -62,13 +62,18 @@ class Asked:
 
     @property
     def is_refused(self):
-        to = self.answer.headers.get("Location", "")
-        back = self.method == "GET" and to in self._page_of_form()
-        return self.answer.status_code in REFUSED or to.startswith(SIGN_IN) or back
+        signs_in = self._to.startswith(SIGN_IN)
+        return self.answer.status_code in REFUSED or signs_in or self.leads_back
 
-    def _page_of_form(self):
+    @property
+    def leads_back(self):
+        """From where a form is sent to the page it stands on, whoever asks."""
         pages = {re.sub(form, page, self.address) for form, page in FORMS.items()}
-        return pages - {self.address}
+        return self.method == "GET" and self._to in pages - {self.address}
+
+    @property
+    def _to(self):
+        return self.answer.headers.get("Location", "")
 
 
 def ask_everything(person):
@@ -94,24 +99,33 @@ def ask_the_admin(superuser):
 
 
 def ask_for_ones_own():
-    """What belongs to somebody, by all to whom something here belongs, until one is let in."""
+    """What belongs to somebody, by all to whom something here belongs, until one is let in.
+
+    Those first whose thing the address names.
+    """
     found = things_and_owners()
     things = {part: name for part, (name, _) in found.items()}
-    clients = [_known(owner) for owner in {owner.pk: owner for _, owner in found.values()}.values()]
+    clients = {owner: _known(owner) for owner in dict.fromkeys(who for _, who in found.values())}
+
+    def nearest_first(address):
+        theirs = {owner for name, owner in found.values() if name in address}
+        return [clients[owner] for owner in sorted(clients, key=lambda who: who not in theirs)]
+
     return [
         answer
         for name, route in addresses()
         if "<" in route and not route.startswith("admin/")
         for method in ("GET", "POST")
-        for answer in _until_let_in(clients, method, name, filled(name, route, things))
+        for answer in _until_let_in(nearest_first, method, name, filled(name, route, things))
     ]
 
 
-def _until_let_in(clients, method, name, address):
-    for client in clients:
+def _until_let_in(clients_for, method, name, address):
+    for client in clients_for(address):
         asked = _ask(client, method, name, address)
         yield asked
-        if not asked.is_refused or asked.answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        not_asked_for = asked.answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        if not asked.is_refused or asked.leads_back or not_asked_for:
             return
 
 
