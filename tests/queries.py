@@ -11,12 +11,12 @@ from portal import prepared
 
 def statements(client, path):
     """Ask for the page, which must be there, and return how many statements it took."""
+    client.get(path)  # what is kept between requests is kept now
     return answered(client, path)[1]
 
 
 def answered(client, path):
-    """The same, with the answer before it."""
-    client.get(path)  # what is kept between requests is kept now
+    """The same of a page that was asked for before, with the answer before it."""
     with CaptureQueriesContext(connection) as captured:
         answer = client.get(path)
     assert answer.status_code == 200

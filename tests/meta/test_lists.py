@@ -120,7 +120,7 @@ def test_lists_of_the_admin(model, monkeypatch):
     path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{ASKED.get(model, '')}"
     model_admin = admin.site.get_model_admin(model)
     counted = {}
-    for rows in (1, MANY):
+    for rows in (1, 1, MANY):  # what is kept between requests is kept after the first
         monkeypatch.setattr(model_admin, "list_per_page", rows)
         answer, counted[rows] = answered(client, path)
         assert len(answer.context["cl"].result_list) == rows
@@ -163,7 +163,7 @@ def test_lists_of_the_person(path, one_more):
     before = statements(client, path)
     for _ in range(MANY - 1):
         one_more(person)
-    assert statements(client, path) == before
+    assert answered(client, path)[1] == before
 
 
 def test_the_list_of_an_organisation_s_people():
@@ -175,7 +175,7 @@ def test_the_list_of_an_organisation_s_people():
     for _ in range(MANY - 1):
         MembershipFactory(organization=owner.organization, role="member")
         InvitationFactory(organization=owner.organization, invited_by=owner.user)
-    assert statements(client, path) == before
+    assert answered(client, path)[1] == before
 
 
 def test_the_lists_of_an_organisation_s_webhooks():
@@ -189,4 +189,4 @@ def test_the_lists_of_an_organisation_s_webhooks():
     for _ in range(MANY - 1):
         EndpointFactory(organization=owner.organization, created_by=owner.user)
         DeliveryFactory(endpoint=endpoint)
-    assert [statements(client, each) for each in paths] == before
+    assert [answered(client, each)[1] for each in paths] == before

@@ -20,7 +20,7 @@ from tests.meta.surface import signed_in
 
 URLENCODED = "application/x-www-form-urlencoded"
 OURS = ("accounts", "account", "applications", "audit", "credentials", "gateway", "mail", "mfa")
-OURS += ("programs", "reviews", "socialaccount", "usersessions", "webhooks")
+OURS += ("portal", "programs", "reviews", "socialaccount", "usersessions", "webhooks")
 
 
 def rows():
