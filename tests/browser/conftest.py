@@ -20,7 +20,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.watching import Watch
+from tests.browser.watching import Watch, keep_axe
 
 FLAGS = [
     "--no-sandbox",  # root in a container has none
@@ -101,7 +101,10 @@ def open_page(chromium: Browser, live_server: object) -> Iterator[OpenPage]:
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         watch.over(context)
-        return context.new_page()
+        page = context.new_page()
+        if javascript:
+            keep_axe(page)
+        return page
 
     yield open_one
     for context in contexts:

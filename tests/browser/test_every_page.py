@@ -37,7 +37,7 @@ from portal.mail.models import OutgoingMail
 from portal.mail.services import queue_mail
 from portal.programs.services import halt_phase
 from tests.browser.visits import all_names, find_visits
-from tests.browser.watching import assert_fits, become, keep_axe, look
+from tests.browser.watching import assert_fits, become, look
 from tests.factories.accounts import OrganizationFactory, UserFactory
 from tests.factories.cases import finished_case, preview_reissue, start_reissue
 from tests.factories.credentials import GrantFactory, make_live_key
@@ -215,7 +215,6 @@ def applicants():
 def walk(page, part, people):
     visits, none = find_visits(names_of(part), people)
     assert none == set()
-    keep_axe(page)
     for visit in visits:
         become(page, visit.client)
         page.goto(visit.address)
