@@ -6,8 +6,8 @@ need. Of the portal itself hardly anything is imported, and no settings are read
 has its own environment by then, and reads them as any other does.
 
 Where processes are killed, frozen or run out of memory, it is these processes themselves: the
-one they are forked from has no part in what they do. tests/faults/test_run.py,
-tests/journeys/test_readme.py and tests/unit/demo/test_guard.py start theirs the plain way.
+one they are forked from has no part in what they do. tests/faults/test_run.py and
+tests/journeys/test_readme.py start theirs the plain way.
 """
 
 import atexit

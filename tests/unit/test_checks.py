@@ -1,8 +1,6 @@
 """Settings that would lose messages for a long time stop the start."""
 
-import os
 import re
-import subprocess
 import sys
 
 import pytest
@@ -18,7 +16,7 @@ from portal.checks import (
     check_doorbell,
 )
 from portal.credentials.admin_freezes import FreezeAdmin
-from tests.processes import production_environment
+from tests.processes import finished, free_port, portal_environment, production_environment
 
 SCHEDULE = settings.CELERY_BEAT_SCHEDULE
 HOURLY = SCHEDULE["expire-applications"]
@@ -93,19 +91,13 @@ def test_a_worker_knows_every_task_that_beat_rings_for():
     [
         ["-m", "celery", "-A", "portal", "worker", "--pool", "solo"],
         ["-m", "celery", "-A", "portal", "beat"],
-        ["-c", "import portal.wsgi"],
+        ["-m", "granian", "--interface", "wsgi", "portal.wsgi:application"],
         ["manage.py", "check"],
     ],
 )
 def test_nothing_starts_on_unsound_settings(start, tmp_path):
-    (tmp_path / "unsound.py").write_text(
-        "from portal.settings import *\nCELERY_TASK_ACKS_LATE = False\n"
-    )
-    env = os.environ | {"DJANGO_SETTINGS_MODULE": "unsound", "PYTHONPATH": str(tmp_path)}
-    env["DATA_DIR"] = str(tmp_path)  # where beat keeps its times
-    ended = subprocess.run(
-        [sys.executable, *start], env=env, capture_output=True, text=True, timeout=60, check=False
-    )
+    env = portal_environment(DJANGO_SETTINGS_MODULE="tests.unit.unsound", DATA_DIR=str(tmp_path))
+    ended = finished([sys.executable, *start], env | {"GRANIAN_PORT": str(free_port())})
     assert ended.returncode != 0
     assert "portal.E005" in ended.stderr
 
@@ -140,13 +132,7 @@ def test_a_deployment_that_lets_more_in_than_it_need_is_warned(settings, mfa, ho
     ],
 )
 def test_what_one_is_warned_of_ends_the_command_with_a_failure(changed, said):
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        env=production_environment() | changed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    done = finished(command, production_environment() | changed)
     assert re.findall(r"\((\S+\.[WE]\d+)\)", done.stderr) == said
     assert (done.returncode == 0) is (not said)
