@@ -9,7 +9,7 @@ from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core.checks import CheckMessage, Tags, register
 
 from portal.celery import app as celery_app
-from portal.checks import check_deployment, check_doorbell
+from portal.checks import DOORBELL, check_deployment, check_doorbell
 
 
 class PortalConfig(AppConfig):
@@ -23,7 +23,7 @@ class PortalConfig(AppConfig):
         # Tasks are this Celery's. Made here rather than in `portal` itself: the sandbox, `make
         # reset` and others that are no Django need not load it.
         celery_app.set_default()
-        register(check_doorbell)
+        register(check_doorbell, DOORBELL)
         register(check_deployment, Tags.security, deploy=True)
         # The collector is spared looking at it time and again. Celery has it look at everything
         # before each child, and Python has it take everything to pieces before it ends.

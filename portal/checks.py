@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Doubt
 
 Conf = Mapping[str, Any]
+DOORBELL = "doorbell"  # what its system check is tagged with
 
 LONGEST_SILENCE = 120  # seconds until the message of a killed worker may be seen again
 LONGEST_WAIT = 10  # for a broker that neither answers nor hangs up

@@ -93,6 +93,7 @@ def test_a_worker_knows_every_task_that_beat_rings_for():
         ["-m", "celery", "-A", "portal", "beat"],
         ["-m", "granian", "--interface", "wsgi", "portal.wsgi:application"],
         ["manage.py", "check"],
+        ["manage.py", "demo"],
     ],
 )
 def test_nothing_starts_on_unsound_settings(start, tmp_path):

@@ -3,15 +3,19 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
+from portal.checks import DOORBELL
 from portal.demo import guard
 
 
 class Command(BaseCommand):
     help = "Load the demo programme (only with DEMO=1): people, applications in every state, keys."
+    # Those of pages load them all, for which `make run` would wait each time.
+    requires_system_checks = [Tags.database, Tags.models, DOORBELL]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
