@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -45,12 +46,26 @@ def nothing_given():
 
 
 @pytest.fixture(scope="module")
-def built(nothing_given, tmp_path_factory):
+def room():
+    """Where this run has its own engines, in memory if it can: each of ours is a thousand files."""
+    with TemporaryDirectory(dir=os.environ["TESTS_SHARED"], ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def own(room):
+    """A folder of one's own."""
+    with TemporaryDirectory(dir=room, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def built(nothing_given, room):
     """A home whose engines were built, started and ended: building takes longest by far.
 
     An earlier build of it was interrupted.
     """
-    home = tmp_path_factory.mktemp("built") / "data"
+    home = room / "built"
     beside = embedded.private(home) / "postgres.new"
     beside.mkdir()
     (beside / "PG_VERSION").write_text("18\n")
@@ -60,10 +75,10 @@ def built(nothing_given, tmp_path_factory):
 
 
 @pytest.fixture
-def home(built, tmp_path):
+def home(built, own):
     """A home of one's own, built already."""
-    subprocess.run(["cp", "-a", built, tmp_path / "data"], check=True)
-    return tmp_path / "data"
+    subprocess.run(["cp", "-a", built, own / "data"], check=True)
+    return own / "data"
 
 
 @pytest.fixture
@@ -73,9 +88,9 @@ def bare(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def running(built, tmp_path_factory):
+def running(built, room):
     """(home, addresses) of engines that are on, for tests that only look."""
-    home = tmp_path_factory.mktemp("running") / "data"
+    home = room / "running"
     subprocess.run(["cp", "-a", built, home], check=True)
     with embedded.servers(home) as urls:
         yield home, urls
@@ -268,14 +283,14 @@ def test_durable_engines_write_through(running):
     assert ask(urls["DATABASE_URL"], "SHOW fsync") == "on"
 
 
-def test_throwaway_engines_side_by_side_go_with_their_folders(tmp_path):
+def test_throwaway_engines_side_by_side_go_with_their_folders(own):
     """What a killed run left is swept, what is in use is not."""
-    left = embedded.private(tmp_path / "left")
+    left = embedded.private(own / "left")
     (left / "owner.lock").touch()
     (left / "something").touch()
     with (
-        embedded.throwaway(tmp_path) as (one, first),
-        embedded.throwaway(tmp_path) as (two, second),
+        embedded.throwaway(own) as (one, first),
+        embedded.throwaway(own) as (two, second),
     ):
         assert not left.exists()
         assert (one.exists(), two.exists(), one != two) == (True, True, True)
