@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import psycopg
@@ -127,9 +128,15 @@ def end_all(run):
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory):
+def folder():
+    """Where the tests have their own engines, in memory if they can."""
+    with TemporaryDirectory(dir=os.environ["TESTS_SHARED"], ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def first(folder):
     """The first start of all, on an empty folder, ended by Ctrl-C."""
-    folder = tmp_path_factory.mktemp("run")
     # The environment stands; whether it is fresh is not this test's business.
     make = ("make", "-o", ".venv/.installed", "run")
     run = Run(folder / "data", folder / "first.log", make)
