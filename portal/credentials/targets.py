@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from django.contrib.postgres.fields import ArrayField
@@ -234,6 +235,20 @@ def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) 
 
     `beside` is a case that does not count: what bars them apart from it. A queryset is not fetched.
     """
+    barred = _barring(beside) if beside else _barring_at_all()
+    these = grants if isinstance(grants, QuerySet) else [each.pk for each in grants]
+    of_these = Grant.objects.filter(barred, pk__in=these).order_by()
+    return set(of_these.values_list("pk", flat=True))
+
+
+@cache
+def _barring_at_all() -> Q:
+    """Put together once: that takes as long as to ask."""
+    return _barring(None)
+
+
+def _barring(beside: Revocation | None) -> Q:
+    """What bars the grant outside."""
     since = Coalesce(OuterRef("new_keys_allowed_at"), OuterRef("opened_at"))
     keys = Credential.objects.filter(
         grant=OuterRef("pk"), revoked_by_staff=True, revoked_at__gt=since
@@ -251,10 +266,7 @@ def barred_grants(grants: Iterable[Grant], *, beside: Revocation | None = None) 
     if beside:
         keys = keys.exclude(Exists(_killed_by(beside).filter(credential=OuterRef("pk"))))
         cases, items = cases.exclude(pk=beside.pk), items.exclude(revocation=beside)
-    barred = Exists(keys) | Exists(cases) | Exists(items)
-    these = grants if isinstance(grants, QuerySet) else [each.pk for each in grants]
-    of_these = Grant.objects.filter(barred, pk__in=these)
-    return set(of_these.values_list("pk", flat=True))
+    return Q(Exists(keys)) | Q(Exists(cases)) | Q(Exists(items))
 
 
 # Its secret would be refused from birth, and the log would have it claimed after the key's end.

@@ -60,7 +60,8 @@ def riskiest(pairs: set[tuple[int, str]]) -> RiskTier | None:
     know, as nobody has said that it is less.
     """
     known = Capability.objects.filter(release__in={release for release, _scope in pairs})
-    tiers = {(each.release_id, each.scope): RiskTier(each.tier) for each in known}
+    rows = known.order_by().values_list("release_id", "scope", "tier")
+    tiers = {(release, scope): RiskTier(tier) for release, scope, tier in rows}
     return max(
         (tiers.get(pair, RiskTier.CRITICAL) for pair in pairs),
         key=TIER_ORDER.index,

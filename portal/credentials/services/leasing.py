@@ -36,7 +36,7 @@ def take_lease(model: Any, row_id: int, statuses: Collection[str] = ()) -> int |
 
 def held(model: Any, row_id: int, fence: int) -> Any:
     """The row, locked; raises LeaseLostError when it is another worker's by now."""
-    row = model.objects.select_for_update().filter(pk=row_id, fence=fence).first()
-    if row is None:
-        raise LeaseLostError
-    return row
+    try:
+        return model.objects.select_for_update().get(pk=row_id, fence=fence)
+    except model.DoesNotExist:
+        raise LeaseLostError from None
