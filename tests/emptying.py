@@ -19,13 +19,14 @@ _KEPT = (
 # Rows in a table above which it is quicker to make the table anew. To make one anew, and with it
 # all that refer to it, takes as long as to delete thousands of rows.
 _MANY = 2_000
+_ON_DELETE, _ON_TRUNCATE = 8, 32  # as pg_trigger.tgtype has it
 
 
 def empty_database() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         filled, many = _filled(cursor)
         if filled:
-            with _unsealed(cursor, filled):
+            with _unsealed(cursor, filled, all_of_them=many):
                 if many:
                     cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
                 else:
@@ -37,15 +38,19 @@ def empty_database() -> None:
 def _filled(cursor: CursorWrapper) -> tuple[list[str], bool]:
     """Tables with a row in them, and whether one has many."""
     cursor.execute(
-        "SELECT quote_ident(tablename) FROM pg_tables"
-        " WHERE schemaname = current_schema() AND NOT tablename = ANY(%s)",
+        "SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r'"
+        " AND relnamespace = current_schema()::regnamespace AND NOT relname = ANY(%s)"
+        " AND pg_relation_size(oid) > 0",  # without a page there never was a row
         [list(_KEPT)],
     )
+    used = [table for (table,) in cursor.fetchall()]
+    if not used:
+        return [], False
     cursor.execute(
         " UNION ALL ".join(
             f"SELECT '{table}', EXISTS (SELECT FROM {table} OFFSET {_MANY})"
             f" WHERE EXISTS (SELECT FROM {table})"
-            for (table,) in cursor.fetchall()
+            for table in used
         )
     )
     found = cursor.fetchall()
@@ -53,14 +58,20 @@ def _filled(cursor: CursorWrapper) -> tuple[list[str], bool]:
 
 
 @contextmanager
-def _unsealed(cursor: CursorWrapper, filled: list[str]) -> Iterator[None]:
-    """Put aside what refuses to empty a table, within this transaction only."""
+def _unsealed(cursor: CursorWrapper, filled: list[str], *, all_of_them: bool) -> Iterator[None]:
+    """Put aside what refuses to empty a table or notes it, within this transaction only.
+
+    Of tables that are emptied, unless of `all_of_them`. Whatever is altered is planned for anew,
+    each foreign key to it and from it.
+    """
     cursor.execute(
-        "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger"
-        " WHERE tgfoid = 'portal_refuse_change'::regproc"
+        "SELECT tgrelid::regclass::text, bool_or(tgfoid = 'portal_refuse_change'::regproc)"
+        " FROM pg_trigger WHERE NOT tgisinternal AND tgtype & %s > 0 GROUP BY tgrelid",
+        [_ON_DELETE | _ON_TRUNCATE],
     )
-    sealed = [name for (name,) in cursor.fetchall()]
-    guarded = {*sealed, *filled}
+    found = dict(cursor.fetchall())
+    sealed = [name for name, is_sealed in found.items() if is_sealed]
+    guarded = [name for name in found if all_of_them or name in filled]
     # A foreign key locks the rows that refer to what is deleted, which takes a right to update.
     rights = "DELETE, TRUNCATE, UPDATE (id)"
     for table in guarded:
