@@ -15,8 +15,9 @@ from tests.edges.forms import (
     FORMS,
 )
 from tests.edges.forms.pages import Page, lost
-from tests.edges.forms.trying import check, rows, text_of
+from tests.edges.forms.trying import check, text_of
 from tests.edges.forms.typed import TRIES, sent
+from tests.rows import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("institution")]
 

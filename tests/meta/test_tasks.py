@@ -16,11 +16,11 @@ from portal.credentials.services import (
 )
 from portal.credentials.targets import Selector
 from portal.mail.models import OutgoingMail
-from tests.edges.forms.trying import rows
 from tests.factories import stories
 from tests.factories.cases import confirmed_case, typed
 from tests.factories.credentials import CredentialFactory
 from tests.factories.webhooks import DeliveryFactory
+from tests.rows import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 

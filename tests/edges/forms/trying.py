@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
-from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import QueryDict
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
@@ -17,34 +16,9 @@ from tests.edges.forms.pages import Page, lost
 from tests.factories.accounts import PASSWORD, StaffFactory
 from tests.factories.accounts import sign_in as through_the_front_door
 from tests.meta.surface import signed_in
+from tests.rows import rows
 
 URLENCODED = "application/x-www-form-urlencoded"
-OURS = ("accounts", "account", "applications", "audit", "credentials", "gateway", "mail", "mfa")
-OURS += ("portal", "programs", "reviews", "socialaccount", "usersessions", "webhooks")
-
-
-def rows():
-    """Each of our tables, as the number of its rows and a sum over what they hold.
-
-    When somebody was last seen is no answer to a form: every page writes it.
-    """
-    tables = [
-        model._meta.db_table
-        for label in OURS
-        for model in apps.get_app_config(label).get_models(include_auto_created=True)
-    ]
-    sums = (
-        f"SELECT %s, count(*), coalesce(sum(hashtextextended({_seen_as(table)}, 0)), 0)"
-        f' FROM "{table}" t'
-        for table in tables
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(sums), tables)
-        return sorted(cursor.fetchall())
-
-
-def _seen_as(table):
-    return "(to_jsonb(t) - 'last_seen_at')::text" if "usersession" in table else "t::text"
 
 
 @dataclass

@@ -31,6 +31,7 @@ from portal.errors import DomainError
 from portal.gateway.noting import note_yes
 from tests.factories import stories
 from tests.faults.oracle import assert_all_in_order
+from tests.rows import rows
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -106,13 +107,13 @@ class Life(RuleBasedStateMachine):
 
     def attempt(self, act, *, possible):
         """Do it; when the model says no it must be refused and change nothing."""
-        before = list(Credential.objects.order_by("pk").values())
+        before = rows(Credential)
         try:
             with transaction.atomic():
                 done = act()
         except DomainError:
             assert not possible
-            assert list(Credential.objects.order_by("pk").values()) == before
+            assert rows(Credential) == before
             return None
         assert possible
         return done

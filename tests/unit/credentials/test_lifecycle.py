@@ -42,6 +42,7 @@ from tests.factories import stories
 from tests.factories.accounts import UserFactory
 from tests.faults.oracle import assert_all_in_order
 from tests.log import assert_nothing_private
+from tests.rows import rows
 
 WHICH = st.sampled_from([0, 1])
 EDITABLE = {"draft", "changes_requested"}
@@ -121,12 +122,7 @@ class Story(RuleBasedStateMachine):
         return possible
 
     def snapshot(self):
-        return (
-            list(Application.objects.order_by("pk").values()),
-            list(Grant.objects.order_by("pk").values()),
-            list(Credential.objects.order_by("pk").values()),
-            Event.objects.count(),
-        )
+        return rows(Application, Grant, Credential, Event)
 
     def grant_of(self, n):
         return Grant.objects.get(application=self.pks[n])
@@ -353,12 +349,17 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def the_database_is_what_the_model_says(self):
-        for n, pk in enumerate(self.pks):
-            assert Application.objects.get(pk=pk).status == self.status[n]
-            if self.grant[n]:
-                assert self.grant_of(n).status == self.grant[n]
-            slots = Credential.objects.filter(grant__application=pk).order_by("pk")
-            assert list(slots.values_list("status", flat=True)) == self.slots[n]
+        assert list(Application.objects.order_by("pk").values_list("pk", "status")) == [
+            *zip(self.pks, self.status, strict=True)
+        ]
+        grants = dict(Grant.objects.values_list("application", "status"))
+        assert grants == {pk: says for pk, says in zip(self.pks, self.grant, strict=True) if says}
+        slots = {pk: [] for pk in self.pks}
+        for pk, says in Credential.objects.order_by("pk").values_list(
+            "grant__application", "status"
+        ):
+            slots[pk].append(says)
+        assert [*slots.values()] == self.slots
 
     @invariant()
     def never_more_grants_than_places(self):

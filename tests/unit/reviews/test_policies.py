@@ -1,8 +1,7 @@
 """Who may rule, over the whole table; who is barred, from everything."""
 
-import itertools
-
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import services
@@ -33,21 +32,16 @@ def make_conflicted(user, application):
     return user
 
 
-def case(tier, yes, no):
-    """(application, who might rule on it). `hands_on` reviewed it, if anybody did."""
-    hands_on = UserFactory(permissions=BOTH)
+def case(tier):
+    """(application nobody has reviewed, who might rule on it)."""
     applicant = UserFactory(permissions=BOTH)
     application = stories.in_review(scopes=[SCOPE[tier]], by=applicant)
-    for number in range(yes):
-        stories.review(application, by=None if number else hands_on)
-    if no:
-        stories.review(application, recommendation="decline")
     return application, {
         "outsider": UserFactory(),
         "superuser": UserFactory(is_superuser=True),
         "fresh reviewer": stories.reviewer(),
         "fresh decider": stories.decider(),
-        "hands_on": hands_on,
+        "hands_on": UserFactory(permissions=BOTH),
         "applicant": applicant,
         "colleague": make_colleague(UserFactory(permissions=BOTH), application),
         "conflicted": make_conflicted(UserFactory(permissions=BOTH), application),
@@ -70,16 +64,26 @@ def expected(tier, yes, no):
     }
 
 
-@pytest.mark.parametrize(
-    ("tier", "yes", "no"), list(itertools.product(NEEDED, (0, 1, 2), (False, True)))
-)
-def test_who_may_approve(tier, yes, no):
-    application, people = case(tier, yes, no)
-    said = {
-        name: policies.can_approve_application(who, application).code
-        for name, who in people.items()
-    }
-    assert said == expected(tier, yes, no)
+@pytest.mark.parametrize("tier", NEEDED)
+def test_who_may_approve(tier):
+    """As one yes comes after the other, the first by `hands_on`; and beside a no."""
+    application, people = case(tier)
+
+    def said():
+        reviewed = stories.again(application)
+        verdicts = {
+            name: policies.can_approve_application(who, reviewed) for name, who in people.items()
+        }
+        return {name: verdict.code for name, verdict in verdicts.items()}
+
+    for yes, by in enumerate((None, people["hands_on"], stories.reviewer())):
+        if by:
+            stories.review(application, by=by)
+        assert said() == expected(tier, yes, False), yes
+        with transaction.atomic():
+            stories.review(application, recommendation="decline")
+            assert said() == expected(tier, yes, True), yes
+            transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("make_tied", [make_colleague, make_conflicted])
