@@ -28,6 +28,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NoReturn, TypeAlias
 
+from cffi import FFI
+
 from portal.embedded import tie
 
 Output: TypeAlias = IO[str] | None  # our own where it is None
@@ -194,6 +196,7 @@ def _forge() -> socket.socket:
 def import_libraries() -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
+    FFI().cdef("int a_declaration(void);")  # so does each child of a worker: its reader is kept
     gc.collect()
     gc.freeze()  # nobody's to look at, and so nobody's to copy
 
