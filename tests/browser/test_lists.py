@@ -46,8 +46,8 @@ def test_lists_are_no_wider_than_their_page(open_page):
     hidden = {}
     for name in _lists():
         page.goto(reverse(f"admin:{name}_changelist"))
-        look(page)
         hidden[name] = page.evaluate(_HIDDEN)
+        look(page)
     assert hidden == dict.fromkeys(hidden, 0)
 
 
