@@ -77,8 +77,12 @@ def built(nothing_given, room):
 @pytest.fixture
 def home(built, own):
     """A home of one's own, built already."""
-    subprocess.run(["cp", "-a", built, own / "data"], check=True)
-    return own / "data"
+    home = own / "data"
+    subprocess.run(["cp", "-a", built, home], check=True)
+    yield home
+    with ExitStack() as stack:  # Valkey stays for ever where it finds no folder to save its data in
+        for name in ("postgres", "valkey"):
+            process.claim(home, name, stack)
 
 
 @pytest.fixture
