@@ -10,6 +10,8 @@ import base64
 import os
 import secrets
 import stat
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +19,8 @@ import pytest
 
 WORKER = "PYTEST_XDIST_WORKER"
 COPIED = ("test_portal_migrated", "test_portal_demo")  # tests/copies.py makes them
-ON_DISK = Path(__file__).resolve().parent.parent / ".data" / "tests"
+ROOT = Path(__file__).resolve().parent.parent
+ON_DISK = ROOT / ".data" / "tests"
 IN_MEMORY = Path("/dev/shm")
 ENOUGH = 4 * 2**30  # bytes; a whole run needs a quarter of it
 
@@ -41,6 +44,20 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         stack.callback(forget_copied, os.environ["DATABASE_URL"])
     for name, value in environment(home).items():
         os.environ.setdefault(name, value)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have the tables made while the workers are busy importing the tests."""
+    if WORKER in os.environ or not getattr(session.config.option, "numprocesses", None):
+        return
+    making = subprocess.Popen([sys.executable, "-m", "tests.copies"], cwd=ROOT)
+
+    def end() -> None:
+        making.terminate()
+        making.wait()
+
+    session.config.add_cleanup(end)
 
 
 def data(memory: Path = IN_MEMORY) -> Path:
