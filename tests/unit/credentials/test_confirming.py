@@ -71,6 +71,18 @@ def selectors_of(grant):
     }
 
 
+def test_no_new_key_grows_before_workers_have_written_the_case_on_each(by, phase, settings):
+    """Of a case that names keys, so that only what it holds says whose they are."""
+    settings.REVOCATION_CHUNK = 1
+    keys = [make_live_key(grant__application__phase=phase)[0] for _ in range(3)]
+    named = keys[:2]
+    case = preview(phase, by, selector=Selector(kids=" ".join(key.kid for key in named)))
+    confirm(case, by)
+    marked = Credential.objects.filter(revoked_by_staff=True)
+    assert marked.count() == 1
+    assert barred_grants([key.grant for key in keys]) == {key.grant_id for key in named}
+
+
 @pytest.mark.parametrize("by_what", ["release", "phase", "organization", "person", "kids"])
 def test_no_new_key_grows_where_all_were_revoked_until_staff_allow_it(by, by_what):
     """Neither under a grant whose key died nor under one that had none at the time."""
