@@ -67,7 +67,10 @@ def _widen(person: User) -> None:
             verified_by=person,
         )
     OutgoingMail.objects.create(
-        to=email, template="applications/changes_requested_again", case="CASE-WWWWWWWW"
+        ref="MAIL-WWWWWWWW",
+        to=email,
+        template="applications/changes_requested_again",
+        case="CASE-WWWWWWWW",
     )
     endpoint = EndpointFactory(
         url=f"https://hooks.example.org/{'a0B1' * 60}",
