@@ -40,6 +40,21 @@ def test_nothing_is_left_and_what_is_sealed_stays_so(monkeypatch, many):
         Event.objects.all()._raw_delete("default")
 
 
+def test_what_is_written_meanwhile_is_taken_at_another_look(monkeypatch):
+    looks, look = [], emptying._filled
+
+    def too_early(cursor):
+        filled, many = look(cursor)
+        looks.append(filled)
+        return [table for table in filled if len(looks) > 1 or table != "credentials_grant"], many
+
+    monkeypatch.setattr(emptying, "_filled", too_early)
+    stories.claimed()
+    emptying.empty_database()
+    assert len(looks) == 2
+    assert not Grant.objects.exists()
+
+
 def test_of_nothing_nothing_is_taken():
     emptying.empty_database()
     emptying.empty_database()
