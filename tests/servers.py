@@ -22,7 +22,7 @@ COPIED = ("test_portal_migrated", "test_portal_demo")  # tests/copies.py makes t
 ROOT = Path(__file__).resolve().parent.parent
 ON_DISK = ROOT / ".data" / "tests"
 IN_MEMORY = Path("/dev/shm")
-ENOUGH = 4 * 2**30  # bytes; a whole run needs a quarter of it
+ENOUGH = 4 * 2**30  # bytes; a whole run needs a third of a GB, and other programs theirs
 
 
 @pytest.hookimpl(tryfirst=True)
